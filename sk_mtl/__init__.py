@@ -1,0 +1,29 @@
+"""Multi-task learning with scikit-learn's interface."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sk_mtl._aligned import MultiTaskAlignedClassifier
+    from sk_mtl._svd import SVDTaskReweighter
+
+__version__ = "0.1.0.dev0"
+__all__ = ["MultiTaskAlignedClassifier", "SVDTaskReweighter"]
+
+_HOMES = {
+    "MultiTaskAlignedClassifier": "sk_mtl._aligned",
+    "SVDTaskReweighter": "sk_mtl._svd",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import an estimator on first use: importing the package costs next to nothing."""
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -1,0 +1,427 @@
+"""What the multi-task estimators have in common: parameters, training, the representation."""
+
+from __future__ import annotations
+
+import warnings
+from abc import ABCMeta, abstractmethod
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import replace
+from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    _fit_context,
+    clone,
+)
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted
+
+from sk_mtl._labels import MISSING, LabelSet, read_columns
+from sk_mtl._scaling import InputScaler
+from sk_mtl._tasks import Array, TaskSet, listing, read_features
+from sk_mtl._validation_split import hold_out
+from sk_mtl._weighting import resolve_task_weight
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from sk_mtl._fitting import TrainingRows
+
+
+def _trains_in_batches(estimator: BaseAligned) -> bool:
+    if estimator.solver == "adam":
+        return True
+    raise AttributeError(
+        f"partial_fit needs solver='adam'; solver={estimator.solver!r} works on all rows at once."
+    )
+
+
+class BaseAligned(
+    ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, metaclass=ABCMeta
+):
+    """Alignment R_i, shared module B and task heads A_i behind scikit-learn's interface."""
+
+    __metadata_request__fit: ClassVar = {"task": True}
+    __metadata_request__partial_fit: ClassVar = {"task": True}
+    __metadata_request__transform: ClassVar = {"task": True}
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
+        "activation": [StrOptions({"identity", "logistic", "relu", "tanh"})],
+        "skip_connection": ["boolean"],
+        "alignment": [StrOptions({"auto", "full", "low_rank", "diagonal"}), None],
+        "alignment_alpha": [Interval(Real, 0, None, closed="left")],
+        "alignment_rank": [Interval(Integral, 1, None, closed="left")],
+        "alpha": [Interval(Real, 0, None, closed="left")],
+        "head_alpha": [Interval(Real, 0, None, closed="left")],
+        "task_weight": [
+            StrOptions({"balanced"}),
+            Mapping,
+            "array-like",
+            HasMethods(["fit", "sample_weight"]),
+            None,
+        ],
+        "task_column": [Hashable],
+        "input_scaling": [StrOptions({"principal", "standard"}), None],
+        "solver": [StrOptions({"adam", "lbfgs"})],
+        "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "shuffle": ["boolean"],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "warm_start": ["boolean"],
+        "device": [str],
+        "dtype": [StrOptions({"auto", "float32", "float64"})],
+        "callbacks": [list, None],
+        "net_params": [Mapping, None],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        *,
+        hidden_layer_sizes: int | Sequence[int] = (64,),
+        activation: str = "relu",
+        skip_connection: bool = True,
+        alignment: str | None = "auto",
+        alignment_alpha: float = 10.0,
+        alignment_rank: int = 8,
+        alpha: float = 0.2,
+        head_alpha: float = 2.0,
+        task_weight: Any = None,
+        task_column: Hashable = None,
+        input_scaling: str | None = "principal",
+        solver: str = "lbfgs",
+        batch_size: int | str = "auto",
+        learning_rate_init: float = 1e-3,
+        max_iter: int = 200,
+        tol: float = 1e-4,
+        shuffle: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        warm_start: bool = False,
+        device: str = "cpu",
+        dtype: str = "auto",
+        callbacks: list[Any] | None = None,
+        net_params: Mapping[str, Any] | None = None,
+        random_state: Any = None,
+        verbose: bool | int = False,
+    ) -> None:
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.skip_connection = skip_connection
+        self.alignment = alignment
+        self.alignment_alpha = alignment_alpha
+        self.alignment_rank = alignment_rank
+        self.alpha = alpha
+        self.head_alpha = head_alpha
+        self.task_weight = task_weight
+        self.task_column = task_column
+        self.input_scaling = input_scaling
+        self.solver = solver
+        self.batch_size = batch_size
+        self.learning_rate_init = learning_rate_init
+        self.max_iter = max_iter
+        self.tol = tol
+        self.shuffle = shuffle
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.warm_start = warm_start
+        self.device = device
+        self.dtype = dtype
+        self.callbacks = callbacks
+        self.net_params = net_params
+        self.random_state = random_state
+        self.verbose = verbose
+
+    @abstractmethod
+    def _publish_classes(self) -> None:
+        """Set the public attributes that describe the labels."""
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Any, y: Any, task: Any = None, sample_weight: Any = None) -> Self:
+        """Fit the network to the rows of all tasks.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_columns)
+            Features, and the task column if ``task_column`` is set.
+        y : array-like of shape (n_samples,) or (n_samples, n_tasks)
+            One label per row, or one per row and task; NaN, None or pandas' NA where it is
+            missing.
+        task : array-like of shape (n_samples,), default=None
+            Task id of each row: integers, booleans or strings.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights. A row of weight 0 is left out.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If tasks are named in two ways, a task has no labelled row, an id or a label is
+            missing, not whole or unseen, or the loss does not stay finite.
+        """
+        keep = self.warm_start and hasattr(self, "net_")
+        rows = self._read_training_rows(X, y, task, sample_weight, keep=keep)
+        if not keep:
+            self._build(rows)
+        self._train(rows, self.max_iter)
+        return self
+
+    @available_if(_trains_in_batches)
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(
+        self, X: Any, y: Any, task: Any = None, classes: Any = None, sample_weight: Any = None
+    ) -> Self:
+        """Go once over a chunk of rows, starting from what is fitted. Needs ``solver="adam"``.
+
+        The first call decides on the tasks, their classes, the scaling of the features and the
+        priors on the biases.
+
+        Parameters
+        ----------
+        X, y, task, sample_weight
+            As in `fit`.
+        classes : array-like, dict or list of array-like, default=None
+            On the first call, all classes that may come: of every task, or per task by id (a
+            list by column for a wide ``y``). By default those of the first chunk.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            As `fit`, and for a task or a label that the first call did not name.
+        """
+        keep = hasattr(self, "net_")
+        rows = self._read_training_rows(X, y, task, sample_weight, keep=keep, classes=classes)
+        if not keep:
+            self._build(rows)
+        self._train(rows, 1)
+        return self
+
+    def _read_training_rows(
+        self, X: Any, y: Any, task: Any, sample_weight: Any, *, keep: bool, classes: Any = None
+    ) -> TrainingRows:
+        """Check everything that came from the user, and learn tasks and labels unless ``keep``."""
+        from sk_mtl._fitting import TrainingRows
+
+        features, ids, route = read_features(
+            self, X, task, task_column=self.task_column, reset=not keep
+        )
+        columns, names = read_columns(y, len(features))
+        weight = _check_sample_weight(
+            sample_weight, features, dtype=np.float64, ensure_non_negative=True
+        )
+        if not weight.any():
+            raise ValueError("sample_weight is zero for every row: nothing is left to fit.")
+        if not weight.all():
+            used = weight > 0
+            features, weight = features[used], weight[used]
+            columns = [column[used] for column in columns]
+            ids = None if ids is None else ids[used]
+        if not keep:
+            self._learn_tasks(columns, names, ids, route, classes)
+        of_task = self._tasks.encode(ids, len(features))
+        if (names is not None) != self._tasks.wide:
+            raise ValueError(
+                f"y has {len(columns)} column(s), but the estimator was fitted on "
+                f"{'a wide y' if self._tasks.wide else 'one label per row'}."
+            )
+        if of_task is None:
+            labels = self._labels.encode_columns(columns, self.tasks_)
+            weight = weight[:, None] * (labels != MISSING)
+        else:
+            labels = self._labels.encode_rows(columns[0], of_task, self.tasks_)
+        rows = TrainingRows(features, of_task, labels, weight)
+        if not keep:
+            self.task_weight_ = self._weigh_tasks(rows, columns)
+        factor = self.task_weight_ if of_task is None else self.task_weight_[of_task]
+        return replace(rows, weight=weight * factor)
+
+    def _learn_tasks(
+        self, columns: list[Array], names: Array | None, ids: Array | None, route: Any, classes: Any
+    ) -> None:
+        if names is not None:
+            if ids is not None:
+                raise ValueError(
+                    f"y has {len(columns)} columns, which are tasks, and the rows name tasks as "
+                    "well. Pass one label per row, or drop the task ids."
+                )
+            tasks = TaskSet(names, "wide")
+        else:
+            tasks = TaskSet(np.array([0]) if ids is None else np.unique(ids), route)
+        if classes is not None:
+            labels = LabelSet.declared(classes, tasks.ids, wide=tasks.wide)
+        elif tasks.wide:
+            labels = LabelSet.of_columns(columns, tasks.ids)
+        else:
+            codes = tasks.encode(ids, len(columns[0]))
+            assert codes is not None
+            labels = LabelSet.of_rows(columns[0], codes, tasks.ids)
+        self._tasks, self._labels = tasks, labels
+        self.tasks_ = tasks.ids
+        self._publish_classes()
+
+    def _weigh_tasks(self, rows: TrainingRows, columns: list[Array]) -> Array:
+        if hasattr(self.task_weight, "sample_weight"):
+            reweighter = clone(self.task_weight).set_params(task_column=None)
+            y = columns[0] if rows.task is not None else self._wide(columns)
+            ids = None if self._tasks.route in ("wide", "none") else self.tasks_[rows.task]
+            row_weight = rows.weight if rows.task is not None else rows.weight.max(axis=1)
+            self.task_reweighter_ = reweighter.fit(
+                rows.features, y, task=ids, sample_weight=row_weight
+            )
+            weight: Array = np.asarray(self.task_reweighter_.task_weight_)
+            return np.asarray(weight / weight.mean())
+        task, _, weight = rows.by_entry()
+        per_task = np.bincount(task, weights=weight, minlength=len(self.tasks_))
+        return resolve_task_weight(self.task_weight, self.tasks_, per_task)
+
+    def _wide(self, columns: list[Array]) -> Array:
+        return np.column_stack([column.astype(object) for column in columns])
+
+    def _build(self, rows: TrainingRows) -> None:
+        """Scale the features and make an untrained network."""
+        from sk_mtl._fitting import build_net, build_network
+        from sk_mtl._heads import HeadPlan
+
+        self._random_state = check_random_state(self.random_state)
+        params = self.get_params(deep=False)
+        params["hidden_layer_sizes"] = _layer_sizes(self.hidden_layer_sizes)
+        row_weight = rows.weight if rows.weight.ndim == 1 else rows.weight.max(axis=1)
+        self._scaler = InputScaler.fit(rows.features, row_weight, self.input_scaling)
+        self.feature_mean_, self.feature_map_ = self._scaler.mean, self._scaler.weight
+        self._plan = HeadPlan.of(self._labels.per_task)
+        network = build_network(rows, self._plan, self._scaler, params, self._random_state)
+        seed = int(self._random_state.randint(np.iinfo(np.int32).max))
+        self.net_ = build_net(network, params, len(rows.features), seed)
+        self._n_features_out = (params["hidden_layer_sizes"] or [rows.features.shape[1]])[-1]
+
+    def _train(self, rows: TrainingRows, epochs: int) -> None:
+        from sk_mtl._fitting import train
+
+        held_out = None
+        if self.early_stopping:
+            held = hold_out(rows.codes, rows.task, self.validation_fraction, self._random_state)
+            held_out, rows = rows.take(held), rows.take(~held)
+        before = len(self.net_.history)
+        train(self.net_, rows, held_out, self._plan, self._scaler, epochs)
+        history = self.net_.history
+        self.module_ = self.net_.module_
+        self.n_iter_ = len(history) - before
+        self.loss_curve_ = [epoch["train_loss"] for epoch in history]
+        self.validation_scores_ = (
+            [epoch["valid_score"] for epoch in history] if self.early_stopping else None
+        )
+        if not np.isfinite(self.loss_curve_[-1:]).all():
+            raise ValueError(
+                f"The loss is {self.loss_curve_[-1]} after {self.n_iter_} iterations. Reduce "
+                "learning_rate_init, or scale the features (input_scaling)."
+            )
+        if epochs > 1 and self.n_iter_ >= epochs and not self.net_.converged_:
+            warnings.warn(
+                f"max_iter={self.max_iter} iterations reached without convergence. Increase "
+                "max_iter, or raise tol.",
+                ConvergenceWarning,
+                stacklevel=3,
+            )
+
+    def _read_rows(self, X: Any, task: Any) -> tuple[Array, Array | None]:
+        """Features and task codes of the rows to predict."""
+        check_is_fitted(self)
+        features, ids, _ = read_features(self, X, task, task_column=self.task_column, reset=False)
+        return features, self._tasks.encode(ids, len(features))
+
+    def transform(self, X: Any, task: Any = None) -> Array:
+        """The shared representation g(z R_i B) of each row, z its standardised features.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_columns)
+        task : array-like of shape (n_samples,), default=None
+            As in `fit`.
+
+        Returns
+        -------
+        representation : ndarray of shape (n_samples, capacity)
+            The capacity is the width of the last hidden layer.
+
+        Raises
+        ------
+        ValueError
+            If the tasks are not named as in `fit`, an id is unseen, or the tasks share their
+            rows (wide ``y``) and are aligned, so that a row has no single representation.
+        """
+        from sk_mtl._fitting import run_representation
+
+        features, codes = self._read_rows(X, task)
+        if codes is None and self.module_.alignment is not None:
+            raise ValueError(
+                "With a wide y and alignment, each row has one representation per task. Stack the "
+                "tasks, or pass alignment=None."
+            )
+        return run_representation(self.net_, self._scaler, features, codes)
+
+    def fit_transform(
+        self, X: Any, y: Any = None, task: Any = None, sample_weight: Any = None
+    ) -> Array:
+        """`fit`, then `transform` of the same rows.
+
+        Parameters
+        ----------
+        X, y, task, sample_weight
+            As in `fit`.
+
+        Returns
+        -------
+        representation : ndarray of shape (n_samples, capacity)
+        """
+        return self.fit(X, y, task=task, sample_weight=sample_weight).transform(X, task=task)
+
+    @property
+    def alignment_(self) -> Array | None:
+        """The R_i, of shape (n_tasks, n_features, n_features), or None without alignment."""
+        check_is_fitted(self)
+        alignment = self.module_.alignment
+        if alignment is None:
+            return None
+        matrices: Array = alignment.matrices().detach().cpu().numpy()
+        return matrices
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "net_")
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = True
+        tags.target_tags.multi_output = True
+        return tags
+
+
+def _layer_sizes(sizes: Any) -> list[int]:
+    listed = [sizes] if isinstance(sizes, Integral) else list(sizes)
+    wrong = [size for size in listed if not isinstance(size, Integral) or size < 1]
+    if wrong:
+        raise ValueError(f"hidden_layer_sizes must be positive integers; got {listing(wrong)}.")
+    return [int(size) for size in listed]

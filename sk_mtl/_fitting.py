@@ -1,0 +1,300 @@
+"""Builds, trains and runs the network of an estimator: the one door to torch and skorch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from skorch.callbacks import EarlyStopping, EpochScoring
+from torch import Tensor
+
+from sk_mtl._alignment import Alignment, DiagonalAlignment, FullAlignment, LowRankAlignment
+from sk_mtl._batches import TaskBatches, TaskDataset
+from sk_mtl._heads import HeadPlan, TaskHeads
+from sk_mtl._intercepts import bias_variances
+from sk_mtl._labels import MISSING
+from sk_mtl._network import AlignedNetwork, SharedLayers, TaskLoss, probabilities
+from sk_mtl._scaling import InputScaler
+from sk_mtl._training import FullBatchNet, MiniBatchNet
+
+Array = npt.NDArray[Any]
+
+_CHUNK = 4096  # rows of a full-batch pass or of a prediction that are in memory at a time
+_ALIGNMENT_RATE = 0.1  # learning rate of the R_i, relative to the other parameters'
+
+
+@dataclass(frozen=True)
+class TrainingRows:
+    """What an estimator trains on.
+
+    Attributes
+    ----------
+    features : ndarray of shape (n_rows, n_features)
+    task : ndarray of shape (n_rows,) or None
+        Task codes; None where every row belongs to every task.
+    codes : ndarray of shape (n_rows,) or (n_rows, n_tasks)
+        Label codes within the task, `MISSING` where there is no label.
+    weight : ndarray like ``codes``
+        0 where there is no label.
+    """
+
+    features: Array
+    task: Array | None
+    codes: Array
+    weight: Array
+
+    def take(self, rows: Array) -> TrainingRows:
+        task = None if self.task is None else self.task[rows]
+        return TrainingRows(self.features[rows], task, self.codes[rows], self.weight[rows])
+
+    def sorted_by_task(self) -> TrainingRows:
+        return self if self.task is None else self.take(np.argsort(self.task, kind="stable"))
+
+    def by_entry(self) -> tuple[Array, Array, Array]:
+        """Task, code and weight of every labelled entry."""
+        labelled = self.codes != MISSING
+        if self.task is None:
+            return np.nonzero(labelled)[1], self.codes[labelled], self.weight[labelled]
+        return self.task, self.codes, self.weight
+
+
+def build_network(
+    rows: TrainingRows,
+    plan: HeadPlan,
+    scaler: InputScaler,
+    params: dict[str, Any],
+    random_state: np.random.RandomState,
+) -> AlignedNetwork:
+    """An untrained network for the rows' tasks."""
+    n_features = rows.features.shape[1]
+    n_tasks = len(plan.family)
+    sizes = params["hidden_layer_sizes"]
+    shared = SharedLayers(n_features, sizes, params["activation"], random_state)
+    # Without hidden layers the features are the representation: nothing to skip.
+    skip_connection = params["skip_connection"] and bool(sizes)
+    capacity = sizes[-1] if sizes else n_features
+    variances = bias_variances(
+        _class_counts(rows, plan), plan.family, plan.is_open, plan.has_weights
+    )
+    return AlignedNetwork(
+        _build_alignment(rows, n_tasks, scaler, params),
+        shared,
+        TaskHeads(plan, capacity + n_features * skip_connection, variances),
+        skip_connection=skip_connection,
+        penalties={name: params[name] for name in ("alpha", "head_alpha", "alignment_alpha")},
+    )
+
+
+def _class_counts(rows: TrainingRows, plan: HeadPlan) -> Array:
+    """Weight of each task's rows that are of an output column's class, and that are not."""
+    task, codes, weight = rows.by_entry()
+    of_class = np.zeros((len(plan.family), max(plan.is_open.shape[1], 2)))
+    np.add.at(of_class, (task, plan.columns[task, codes]), weight)
+    total = of_class.sum(axis=1, keepdims=True)
+    if plan.log_odds:
+        of_class = of_class[:, 1:]
+    return np.stack([of_class, total - of_class], axis=-1)
+
+
+def _build_alignment(
+    rows: TrainingRows, n_tasks: int, scaler: InputScaler, params: dict[str, Any]
+) -> Alignment | None:
+    kind = params["alignment"]
+    n_features = rows.features.shape[1]
+    rank = params["alignment_rank"]
+    if kind == "auto":
+        if n_tasks == 1 or rows.task is None:
+            return None
+        # Low rank pays once its 2 d r entries a task are fewer than the full d^2.
+        kind = "low_rank" if 2 * rank < n_features else "full"
+    if kind is None:
+        return None
+    if kind == "full":
+        return FullAlignment(n_tasks, n_features)
+    if kind == "diagonal":
+        return DiagonalAlignment(n_tasks, n_features)
+    if rank > n_features:
+        raise ValueError(
+            f"alignment_rank={rank} exceeds the number of features, {n_features}. Reduce "
+            'alignment_rank, or pass alignment="full".'
+        )
+    scaled = scaler.transform(rows.features)
+    strongest = np.linalg.eigh(scaled.T @ scaled)[1][:, : -rank - 1 : -1]
+    return LowRankAlignment(n_tasks, torch.as_tensor(strongest.copy()))
+
+
+def build_net(
+    network: AlignedNetwork, params: dict[str, Any], n_rows: int, seed: int
+) -> FullBatchNet | MiniBatchNet:
+    """The skorch net that trains ``network`` as the parameters say."""
+    dtype = getattr(torch, _dtype_name(params))
+    shared_settings = {
+        "module": network.to(dtype),
+        "criterion": TaskLoss,
+        "max_epochs": params["max_iter"],
+        "iterator_train": TaskBatches,
+        "iterator_valid": TaskBatches,
+        "iterator_valid__batch_size": _CHUNK,
+        "train_split": None,
+        "verbose": int(params["verbose"]),
+        # It formats its table even when it does not print it.
+        **({} if params["verbose"] else {"callbacks__print_log": None}),
+        "device": _device(params["device"]),
+    }
+    callbacks = [*_stopping_callbacks(params), *(params["callbacks"] or [])]
+    if params["solver"] == "lbfgs":
+        settings = {"tol": params["tol"], "batch_size": _CHUNK}
+        net_class: type[FullBatchNet] | type[MiniBatchNet] = FullBatchNet
+    else:
+        batch_size = params["batch_size"]
+        settings = {
+            "optimizer": torch.optim.Adam,
+            "optimizer__fused": True,
+            "optimizer__param_groups": _learning_rates(network, params["learning_rate_init"]),
+            "lr": params["learning_rate_init"],
+            "batch_size": min(200, n_rows) if batch_size == "auto" else min(batch_size, n_rows),
+            "iterator_train__shuffle": params["shuffle"],
+            "iterator_train__seed": seed,
+        }
+        net_class = MiniBatchNet
+    overrides = dict(params["net_params"] or {})
+    callbacks += overrides.pop("callbacks", [])
+    net = net_class(callbacks=callbacks, **{**shared_settings, **settings, **overrides})
+    net.initialize()
+    return net
+
+
+def _dtype_name(params: dict[str, Any]) -> str:
+    """L-BFGS needs the digits for its line search; Adam does not."""
+    if params["dtype"] != "auto":
+        return str(params["dtype"])
+    return "float64" if params["solver"] == "lbfgs" else "float32"
+
+
+def _device(device: str) -> str:
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    return device
+
+
+def _learning_rates(network: AlignedNetwork, rate: float) -> list[tuple[str, dict[str, float]]]:
+    """One parameter group each: Adam's steps in proportion to a parameter's size.
+
+    The layers keep the norm of their input instead of the size of its entries, so a weight is
+    sqrt(fan_in / fan_out) times what it is in a net with entries around 1, for which learning
+    rates are known.
+    """
+    groups = []
+    for name, parameter in network.named_parameters():
+        factor = 1.0
+        if name.startswith("alignment."):
+            factor = _ALIGNMENT_RATE
+        elif name in ("heads.shared", "heads.own"):
+            factor = parameter.shape[1] ** 0.5
+        elif name.startswith("shared."):
+            fan_out, fan_in = parameter.shape[0], parameter[0].numel()
+            factor = (fan_in / fan_out) ** 0.5
+        groups.append((name, {"lr": rate * factor}))
+    return groups
+
+
+def _stopping_callbacks(params: dict[str, Any]) -> list[Any]:
+    if params["early_stopping"]:
+        score = EpochScoring(
+            held_out_accuracy,
+            name="valid_score",
+            lower_is_better=False,
+            use_caching=False,
+        )
+        stop = {"monitor": "valid_score", "lower_is_better": False, "load_best": True}
+        callbacks: list[Any] = [("valid_score", score)]
+    elif params["solver"] == "lbfgs":
+        return []  # stops by the size of its gradient
+    else:
+        stop, callbacks = {"monitor": "train_loss"}, []
+    patience = {"patience": params["n_iter_no_change"], "threshold": params["tol"]}
+    return [*callbacks, ("stopping", EarlyStopping(threshold_mode="abs", **stop, **patience))]
+
+
+def held_out_accuracy(net: Any, held_out: TaskDataset, y: None = None) -> float:
+    """Weighted share of the held-out entries whose most probable class is theirs."""
+    right = total = 0.0
+    net.module_.eval()
+    with torch.inference_mode():
+        for inputs, (labels, weight) in net.get_iterator(held_out, training=False):
+            guess = probabilities(net.infer(inputs)).argmax(dim=-1)
+            right += float((weight * (guess == labels)).sum())
+            total += float(weight.sum())
+    return right / total
+
+
+def train(
+    net: FullBatchNet | MiniBatchNet,
+    rows: TrainingRows,
+    held_out: TrainingRows | None,
+    plan: HeadPlan,
+    scaler: InputScaler,
+    epochs: int | None = None,
+) -> None:
+    """Train for ``epochs``, or for the net's ``max_epochs``, until a callback stops it."""
+
+    def dataset(part: TrainingRows) -> TaskDataset:
+        part = part.sorted_by_task()
+        task = np.arange(len(plan.family)) if part.task is None else part.task
+        columns = np.where(part.codes == MISSING, MISSING, plan.columns[task, part.codes])
+        example = next(net.module_.parameters())
+        return TaskDataset(
+            torch.as_tensor(scaler.transform(part.features)).to(example),
+            None if part.task is None else torch.as_tensor(part.task, device=example.device),
+            torch.as_tensor(columns, device=example.device),
+            torch.as_tensor(part.weight).to(example),
+        )
+
+    split = dataset(rows), None if held_out is None else dataset(held_out)
+    net.partial_fit(split, epochs=epochs)
+
+
+def run(
+    net: FullBatchNet | MiniBatchNet,
+    scaler: InputScaler,
+    features: Array,
+    task: Array | None,
+    compute: Callable[..., Tensor],
+) -> Array:
+    """``compute(rows, task)`` of a trained net for all rows, a chunk at a time."""
+    example = next(net.module_.parameters())
+    net.module_.eval()
+    out: Array | None = None
+    with torch.inference_mode():
+        for start in range(0, len(features), _CHUNK):
+            chunk = slice(start, start + _CHUNK)
+            inputs = [torch.as_tensor(scaler.transform(features[chunk])).to(example)]
+            order: Array | slice = slice(None)
+            if task is not None:
+                order = np.argsort(task[chunk], kind="stable")
+                inputs = [inputs[0][torch.as_tensor(order)]]
+                inputs.append(torch.as_tensor(task[chunk][order], device=example.device))
+            values = compute(*inputs).cpu().numpy()
+            if out is None:
+                out = np.empty((len(features), *values.shape[1:]), dtype=values.dtype)
+            out[chunk][order] = values
+    assert out is not None  # check_array refuses empty X
+    return out
+
+
+def run_probabilities(
+    net: FullBatchNet | MiniBatchNet, scaler: InputScaler, features: Array, task: Array | None
+) -> Array:
+    """Probabilities of the output columns, (n_rows, n_columns) or (n_rows, n_tasks, n_columns)."""
+    return run(net, scaler, features, task, lambda *inputs: probabilities(net.module_(*inputs)))
+
+
+def run_representation(
+    net: FullBatchNet | MiniBatchNet, scaler: InputScaler, features: Array, task: Array | None
+) -> Array:
+    """The shared representation, of shape (n_rows, capacity)."""
+    return run(net, scaler, features, task, net.module_.represent)

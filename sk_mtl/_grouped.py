@@ -1,0 +1,82 @@
+"""Products of each task's rows with the task's own matrix."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+Bounds = list[tuple[int, int, int]]
+
+
+@dataclass(frozen=True)
+class Segments:
+    """Where each task's rows lie in a batch that is sorted by task.
+
+    Attributes
+    ----------
+    task : Tensor of shape (n_rows,)
+    bounds : list of (int, int, int)
+        Task code, first row and the row after the last.
+    """
+
+    task: Tensor
+    bounds: Bounds
+
+    @classmethod
+    def of(cls, task: Tensor) -> Segments:
+        codes, counts = torch.unique_consecutive(task, return_counts=True)
+        stops = counts.cumsum(0)
+        starts = stops - counts
+        bounds = zip(codes.tolist(), starts.tolist(), stops.tolist(), strict=True)
+        return cls(task, list(bounds))
+
+    def spread(self, values: Tensor) -> Tensor:
+        """Each row's entry of ``values``, which has one entry per task."""
+        return values.index_select(0, self.task)
+
+
+def grouped_product(rows: Tensor, weight: Tensor, segments: Segments) -> Tensor:
+    """``rows[j] @ weight[task of j]`` for every row ``j``.
+
+    Parameters
+    ----------
+    rows : Tensor of shape (n_rows, n_inputs)
+    weight : Tensor of shape (n_tasks, n_inputs, n_outputs)
+    segments : Segments
+
+    Returns
+    -------
+    Tensor of shape (n_rows, n_outputs)
+    """
+    product: Tensor = _GroupedProduct.apply(  # type: ignore[no-untyped-call]
+        rows, weight, segments.bounds
+    )
+    return product
+
+
+class _GroupedProduct(torch.autograd.Function):
+    """One autograd node: slicing ``weight`` in autograd would fill a whole gradient per task."""
+
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor, weight: Tensor, bounds: Bounds) -> Tensor:
+        out = rows.new_empty(rows.shape[0], weight.shape[2])
+        for task, start, stop in bounds:
+            torch.mm(rows[start:stop], weight[task], out=out[start:stop])
+        ctx.save_for_backward(rows, weight)
+        ctx.bounds = bounds
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
+        rows, weight = ctx.saved_tensors
+        grad_rows = torch.empty_like(rows) if ctx.needs_input_grad[0] else None
+        grad_weight = torch.zeros_like(weight) if ctx.needs_input_grad[1] else None
+        for task, start, stop in ctx.bounds:
+            if grad_rows is not None:
+                torch.mm(grad[start:stop], weight[task].t(), out=grad_rows[start:stop])
+            if grad_weight is not None:
+                torch.mm(rows[start:stop].t(), grad[start:stop], out=grad_weight[task])
+        return grad_rows, grad_weight, None

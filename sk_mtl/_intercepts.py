@@ -1,0 +1,53 @@
+"""Priors on the biases of the heads, from the class counts: a bias only where they prove one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+
+_LEAST_VARIANCE = 0.005
+
+
+def bias_variances(counts: Array, family: Array, is_open: Array, has_weights: Array) -> Array:
+    """Empirical-Bayes variances of the biases of families and of tasks around their family.
+
+    Few rows of balanced classes must not move a bias, while one positive in a hundred must. Each
+    variance is what the spread of the log-odds shows beyond two standard errors.
+
+    Parameters
+    ----------
+    counts : ndarray of shape (n_tasks, n_columns, 2)
+        Weighted rows of each task that are of the column's class, and that are not.
+    family, is_open, has_weights : ndarray
+        As in `HeadPlan`.
+
+    Returns
+    -------
+    ndarray of shape (2, n_families, n_columns)
+    """
+    n_columns = is_open.shape[1]
+    n_families = family.max() + 1
+    variances = np.full((2, n_families, n_columns), _LEAST_VARIANCE)
+    share = (counts[..., 0] + 0.5) / (counts.sum(axis=2) + 1)
+    log_odds = np.log(share) - np.log1p(-share)
+    sampling = 1 / (np.maximum(counts.sum(axis=2), 1) * share * (1 - share))
+    for f in range(n_families):
+        for column in range(n_columns):
+            tasks = np.flatnonzero((family == f) & is_open[:, column] & has_weights[:, column])
+            if tasks.size:
+                variances[:, f, column] = _moments(log_odds[tasks, column], sampling[tasks, column])
+    return variances
+
+
+def _moments(log_odds: Array, sampling: Array) -> tuple[float, float]:
+    """Variance of the common level and of the tasks around it, from noisy log-odds."""
+    trust = 1 / (sampling + 0.1)
+    level = trust @ log_odds / trust.sum()
+    common = level**2 - 4 / trust.sum()
+    noise = 2 * np.sqrt(2 * np.mean(sampling**2) / len(log_odds))
+    around = np.mean((log_odds - level) ** 2 - sampling) - noise
+    return max(_LEAST_VARIANCE, common), max(_LEAST_VARIANCE, around)

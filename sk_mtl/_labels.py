@@ -1,0 +1,232 @@
+"""From the user's labels to integer codes per task, and from codes and probabilities back."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.exceptions import DataConversionWarning
+from sklearn.utils.multiclass import check_classification_targets
+
+from sk_mtl._tasks import Array, as_plain, is_missing, listing
+
+Codes = npt.NDArray[np.intp]
+
+MISSING = -1  # code of an entry of a wide y that holds no label
+
+
+def read_columns(y: Any, n_rows: int) -> tuple[list[Array], Array | None]:
+    """Columns of ``y``, and the names of the tasks if ``y`` is wide.
+
+    Returns
+    -------
+    columns : list of ndarray of shape (n_rows,)
+        One column for stacked rows; a column per task for a wide ``y``.
+    names : ndarray of shape (n_tasks,) or None
+        None for stacked rows.
+    """
+    if y is None:
+        raise ValueError(
+            "This estimator requires y to be passed, but the target y is None. Pass one label per "
+            "row, or one column of labels per task."
+        )
+    if hasattr(y, "columns"):
+        names: Array | None = np.asarray(list(y.columns))
+        columns = [np.asarray(y[name]) for name in y.columns]
+    else:
+        y = _dense(y)
+        if y.ndim not in (1, 2):
+            raise ValueError(f"y must have one or two dimensions; got shape {y.shape}.")
+        columns = [y] if y.ndim == 1 else list(y.T)
+        names = None if y.ndim == 1 else np.arange(y.shape[1])
+    if not columns:
+        raise ValueError("y has no columns. Pass one column of labels per task.")
+    if len(columns[0]) != n_rows:
+        raise ValueError(
+            "Found input variables with inconsistent numbers of samples: "
+            f"X has {n_rows} rows, y has {len(columns[0])}."
+        )
+    if names is not None and len(columns) == 1:
+        warnings.warn(
+            "A column-vector y was passed when a 1d array was expected. Please change the shape "
+            "of y to (n_samples,), for example using ravel().",
+            DataConversionWarning,
+            stacklevel=2,
+        )
+        names = None
+    return columns, names
+
+
+def _dense(y: Any) -> Array:
+    if hasattr(y, "toarray"):
+        raise TypeError("Sparse y is not supported. Convert it with y.toarray().")
+    try:
+        return np.asarray(y)
+    except ValueError as error:
+        raise ValueError(
+            "y is ragged: its rows differ in length. Pass one label per row, or one per row and "
+            "task with NaN (or None) where a label is missing."
+        ) from error
+
+
+def _read_labels(column: Array, what: str) -> tuple[Array, npt.NDArray[np.bool_]]:
+    """The labels that a column holds, and which of its entries hold one."""
+    if column.dtype.kind == "c":
+        raise ValueError(f"Complex data not supported. {what} is complex.")
+    labelled = np.ones(len(column), dtype=bool)
+    if column.dtype == object:
+        labelled = np.array([not is_missing(value) for value in column], dtype=bool)
+    elif column.dtype.kind == "f":
+        labelled = ~np.isnan(column)
+    values = column[labelled]
+    if values.dtype == object:
+        values = as_plain(values, what)
+    if values.dtype.kind == "f" and np.isinf(values).any():
+        raise ValueError(
+            f"Input y contains infinity or a value too large for {values.dtype!r}: see {what}."
+        )
+    return values, labelled
+
+
+@dataclass(frozen=True)
+class LabelSet:
+    """The classes that each task's labels come from.
+
+    Attributes
+    ----------
+    per_task : list of ndarray
+        Sorted classes of each task.
+    union : ndarray
+        Sorted union over the tasks: the columns of stacked probabilities. Empty for a wide ``y``.
+    """
+
+    per_task: list[Array]
+    union: Array
+
+    @classmethod
+    def of_rows(cls, column: Array, task: Codes, ids: Array) -> LabelSet:
+        """From stacked rows: every row must hold a label."""
+        values, labelled = _read_labels(column, "y")
+        if not labelled.all():
+            raise ValueError(
+                f"Input y contains NaN: {(~labelled).sum()} rows have no label. Drop them, or "
+                "pass a wide y with one column per task."
+            )
+        check_classification_targets(values)
+        union, codes = np.unique(values, return_inverse=True)
+        pairs = np.unique(task * len(union) + codes)
+        per_task = [union[pairs[pairs // len(union) == t] % len(union)] for t in range(len(ids))]
+        _refuse_unlabelled(per_task, ids)
+        return cls(_complete_lone_classes(per_task), union)
+
+    @classmethod
+    def of_columns(cls, columns: list[Array], ids: Array) -> LabelSet:
+        """From the columns of a wide ``y``."""
+        per_task = []
+        for column, name in zip(columns, ids.tolist(), strict=True):
+            values, _ = _read_labels(column, f"column {name!r} of y")
+            if len(values):
+                check_classification_targets(values)
+            per_task.append(np.unique(values))
+        _refuse_unlabelled(per_task, ids)
+        return cls(_complete_lone_classes(per_task), np.empty(0))
+
+    @classmethod
+    def declared(cls, classes: Any, ids: Array, *, wide: bool) -> LabelSet:
+        """From the ``classes`` argument of ``partial_fit``: for all tasks, or per task."""
+        if isinstance(classes, Mapping):
+            absent = [name for name in ids.tolist() if name not in classes]
+            if absent:
+                raise ValueError(f"classes names no labels for the tasks {listing(absent)}.")
+            per_task = [np.unique(np.asarray(classes[name])) for name in ids.tolist()]
+        elif wide and isinstance(classes, (list, tuple)) and len(classes) and np.ndim(classes[0]):
+            if len(classes) != len(ids):
+                raise ValueError(
+                    f"classes lists {len(classes)} label sets, but y has {len(ids)} columns."
+                )
+            per_task = [np.unique(np.asarray(one)) for one in classes]
+        else:
+            per_task = [np.unique(np.asarray(classes))] * len(ids)
+        return cls(per_task, np.empty(0) if wide else np.unique(np.concatenate(per_task)))
+
+    @property
+    def sizes(self) -> Codes:
+        """Number of classes of each task."""
+        return np.array([len(classes) for classes in self.per_task], dtype=np.intp)
+
+    @property
+    def positions(self) -> Codes:
+        """Column in `union` of each task's classes, padded with ``len(union)``."""
+        table = np.full((len(self.per_task), self.sizes.max()), len(self.union), dtype=np.intp)
+        for t, classes in enumerate(self.per_task):
+            table[t, : len(classes)] = np.searchsorted(self.union, classes)
+        return table
+
+    def encode_rows(self, column: Array, task: Codes, ids: Array) -> Codes:
+        """Codes of stacked labels within their row's task."""
+        values, labelled = _read_labels(column, "y")
+        if not labelled.all():
+            raise ValueError(f"Input y contains NaN: {(~labelled).sum()} rows have no label.")
+        codes = _lookup(values, self.union)
+        table = np.full((len(self.per_task), len(self.union) + 1), MISSING, dtype=np.intp)
+        for t, classes in enumerate(self.per_task):
+            table[t, np.searchsorted(self.union, classes)] = np.arange(len(classes))
+        codes = table[task, codes]
+        if (codes == MISSING).any():
+            row = np.flatnonzero(codes == MISSING)[0]
+            name = ids[task[row]]
+            raise ValueError(
+                f"y holds the label {values[row]!r} for task {name!r}, whose labels are "
+                f"{listing(self.per_task[task[row]])}."
+            )
+        return codes
+
+    def encode_columns(self, columns: list[Array], ids: Array) -> Codes:
+        """Codes of a wide ``y``, of shape (n_rows, n_tasks), `MISSING` where there is no label."""
+        codes = np.full((len(columns[0]), len(columns)), MISSING, dtype=np.intp)
+        for t, (column, name) in enumerate(zip(columns, ids.tolist(), strict=True)):
+            values, labelled = _read_labels(column, f"column {name!r} of y")
+            found = _lookup(values, self.per_task[t])
+            if (found == len(self.per_task[t])).any():
+                stranger = values[found == len(self.per_task[t])][0]
+                raise ValueError(
+                    f"Column {name!r} of y holds the label {stranger!r}; its labels are "
+                    f"{listing(self.per_task[t])}."
+                )
+            codes[labelled, t] = found
+        return codes
+
+
+def _lookup(values: Array, classes: Array) -> Codes:
+    """Position of each value in ``classes``; ``len(classes)`` if it is not there."""
+    known = {label: code for code, label in enumerate(classes.tolist())}
+    seen, inverse = np.unique(values, return_inverse=True)
+    codes = np.array([known.get(label, len(known)) for label in seen.tolist()], dtype=np.intp)
+    return codes[inverse]
+
+
+def _refuse_unlabelled(per_task: list[Array], ids: Array) -> None:
+    empty = [name for name, classes in zip(ids.tolist(), per_task, strict=True) if not len(classes)]
+    if empty:
+        raise ValueError(
+            f"The tasks {listing(empty)} have no labelled row. Leave them out, or label a row."
+        )
+
+
+def _complete_lone_classes(per_task: list[Array]) -> list[Array]:
+    """Give a task that shows a single class the smallest label set of another task that holds it.
+
+    With few rows a task may show one class by chance. Alone it could only repeat that class;
+    with the label set of its neighbours it predicts from what they share.
+    """
+    sets = sorted((classes for classes in per_task if len(classes) > 1), key=len)
+    return [
+        classes
+        if len(classes) > 1
+        else next((other for other in sets if classes[0] in other.tolist()), classes)
+        for classes in per_task
+    ]

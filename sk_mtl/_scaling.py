@@ -1,0 +1,90 @@
+"""One linear map of the features for all tasks, so that one penalty serves any units."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.floating]
+
+_VARIANCE_FLOOR = 0.1  # of the typical variance: rare features are not blown up
+_SPECTRUM_FLOOR = 0.1  # of the mean eigenvalue: weak directions are not shut out
+
+
+@dataclass(frozen=True)
+class InputScaler:
+    """The map ``z = (x - mean) @ weight``, with mean squared norm of ``z`` equal to 1.
+
+    Attributes
+    ----------
+    mean : ndarray of shape (n_features,)
+    weight : ndarray of shape (n_features, n_features) or (n_features,)
+        A vector stands for a diagonal matrix.
+    """
+
+    mean: Floats
+    weight: Floats
+
+    @classmethod
+    def fit(cls, X: Floats, row_weight: Floats, kind: str | None) -> InputScaler:
+        """Statistics of the rows of all tasks together.
+
+        ``"standard"`` divides each feature by its standard deviation, with a floor. "principal"
+        multiplies by the square root of the covariance in addition, so that an equal penalty on
+        all weights shrinks them towards the strong directions. None leaves the features alone.
+        """
+        X = X.astype(np.float64, copy=False)
+        n_features = X.shape[1]
+        if kind is None:
+            return cls(np.zeros(n_features), np.ones(n_features))
+        share = row_weight / row_weight.sum()
+        mean = share @ X
+        centred = X - mean
+        deviation = _floored_deviation(share @ centred**2)
+        centred /= deviation
+        if kind == "standard":
+            weight = 1 / deviation
+        else:
+            root = _root_covariance(centred * np.sqrt(share)[:, None])
+            centred = centred @ root
+            weight = root / deviation[:, None]
+        norm = np.sqrt(share @ np.einsum("ij,ij->i", centred, centred))
+        return cls(mean, weight / (norm or 1.0))
+
+    def transform(self, X: Floats) -> Floats:
+        centred = X - self.mean
+        scaled: Floats = centred * self.weight if self.weight.ndim == 1 else centred @ self.weight
+        return scaled
+
+
+def _floored_deviation(variance: Floats) -> Floats:
+    """Standard deviations with a floor that neither rare features nor odd units upset."""
+    varying = variance[variance > 0]
+    if not varying.size:
+        return np.ones_like(variance)
+    # A mean, robust to features in units of their own: each counts for ten medians at most.
+    typical = np.minimum(varying, 10 * np.median(varying)).mean()
+    deviation: Floats = np.sqrt(variance + _VARIANCE_FLOOR * typical)
+    return deviation
+
+
+def _root_covariance(rows: Floats) -> Floats:
+    """Square root of ``rows.T @ rows`` plus a floor on its eigenvalues."""
+    n_rows, n_features = rows.shape
+    # Right singular vectors and squared singular values, from the smaller Gram matrix.
+    if n_rows < n_features:
+        values, left = np.linalg.eigh(rows @ rows.T)
+        keep = values > values[-1] * n_rows * np.finfo(np.float64).eps
+        values = values[keep]
+        vectors = rows.T @ left[:, keep] / np.sqrt(values)
+    else:
+        values, vectors = np.linalg.eigh(rows.T @ rows)
+        values = values.clip(0)
+    floor = _SPECTRUM_FLOOR * values.sum() / n_features
+    if floor == 0:
+        return np.eye(n_features)
+    gain = np.sqrt(values + floor) - np.sqrt(floor)
+    root: Floats = (vectors * gain) @ vectors.T + np.sqrt(floor) * np.eye(n_features)
+    return root

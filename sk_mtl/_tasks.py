@@ -1,0 +1,225 @@
+"""Which task a row belongs to: from the user's way of naming tasks to integer codes.
+
+A task is named by a column of ``X``, by the ``task=`` keyword, or by a column of a wide ``y``.
+Everything behind this module sees task codes and a plain array of features.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.utils.validation import check_array, check_consistent_length, validate_data
+
+Array = npt.NDArray[Any]
+Route = Literal["none", "column", "keyword", "wide"]
+
+
+def read_features(
+    estimator: Any,
+    X: Any,
+    task: Any,
+    *,
+    task_column: Hashable = None,
+    reset: bool,
+    accept_sparse: bool | str = False,
+) -> tuple[Any, Array | None, Route]:
+    """Split ``X`` into numeric features and task ids.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Receives ``n_features_in_`` and ``feature_names_in_`` (of ``X`` as passed) if ``reset``,
+        and is checked against them otherwise.
+    X : array-like or DataFrame of shape (n_samples, n_columns)
+    task : array-like of shape (n_samples,) or None
+    task_column : column name or position, or None
+    reset : bool
+    accept_sparse : bool or str
+
+    Returns
+    -------
+    features : ndarray or sparse matrix of shape (n_samples, n_features), floating
+    ids : ndarray of shape (n_samples,) or None
+        None if no task was named.
+    route : {"none", "column", "keyword"}
+    """
+    features, ids, route = X, task, "none" if task is None else "keyword"
+    if task_column is not None:
+        if task is not None:
+            raise ValueError(
+                f"Tasks are named twice: task_column={task_column!r} and the task= keyword. "
+                "Drop one of them."
+            )
+        features, ids = _split_column(X, task_column)
+        route = "column"
+    features = check_array(
+        features,
+        dtype=[np.float64, np.float32],
+        accept_sparse=accept_sparse,
+        estimator=estimator,
+        input_name="X",
+    )
+    validate_data(estimator, X, reset=reset, skip_check_array=True)
+    if ids is not None:
+        ids = _check_ids(ids, where="task" if route == "keyword" else f"Column {task_column!r}")
+        check_consistent_length(features, ids)
+    return features, ids, route  # type: ignore[return-value]
+
+
+def _split_column(X: Any, column: Hashable) -> tuple[Any, Any]:
+    """Take the task column out of ``X``: by name in a DataFrame, else by position."""
+    if hasattr(X, "columns"):
+        names = list(X.columns)
+        if column not in names:
+            if isinstance(column, bool) or not isinstance(column, (int, np.integer)):
+                raise ValueError(
+                    f"task_column={column!r} is not a column of X; its columns are {names}. A step "
+                    "before this one may have dropped or renamed it (scikit-learn's "
+                    "ColumnTransformer keeps names with verbose_feature_names_out=False and "
+                    'set_output(transform="pandas")).'
+                )
+            column = names[_position(int(column), len(names))]
+        return X[[name for name in names if name != column]], X[column]
+    if isinstance(column, bool) or not isinstance(column, (int, np.integer)):
+        raise ValueError(
+            f"task_column={column!r} names a column, but X is a {type(X).__name__} without column "
+            "names. Pass a DataFrame (a step before this one may have turned it into an array: "
+            'call set_output(transform="pandas") on it) or an integer position.'
+        )
+    if hasattr(X, "tocsr"):
+        raise TypeError(
+            "Sparse X cannot hold a task column. Pass the ids with the task= keyword instead."
+        )
+    # Strings beside numbers: numpy would turn the whole of a nested list into strings.
+    X = np.asarray(X, dtype=None if isinstance(X, np.ndarray) else object)
+    if X.ndim != 2:
+        raise ValueError(
+            f"Expected 2D array, got {X.ndim}D array instead. Reshape your data to "
+            "(n_samples, n_features)."
+        )
+    position = _position(int(column), X.shape[1])
+    return np.delete(X, position, axis=1), X[:, position]
+
+
+def _position(column: int, n_columns: int) -> int:
+    if not -n_columns <= column < n_columns:
+        raise ValueError(
+            f"task_column={column} is out of range: X has {n_columns} columns. Positions run from "
+            f"{-n_columns} to {n_columns - 1}."
+        )
+    return column % n_columns
+
+
+def _check_ids(ids: Any, where: str) -> Array:
+    """Task ids as a 1-D array of one sortable kind: whole numbers, booleans or strings."""
+    ids = np.asarray(ids)
+    if ids.ndim == 2 and ids.shape[1] == 1:
+        ids = ids.ravel()
+    if ids.ndim != 1:
+        raise ValueError(
+            f"{where} must be one task id per row, of shape (n_samples,); got shape {ids.shape}."
+        )
+    if ids.dtype == object:
+        ids = as_plain(ids, what=where)
+    if ids.dtype.kind in "fc":
+        if ids.dtype.kind == "c" or not np.isfinite(ids).all():
+            raise ValueError(f"{where} contains missing or infinite task ids. Drop those rows.")
+        fraction = ids[ids != np.round(ids)]
+        if fraction.size:
+            raise ValueError(
+                f"{where} contains {fraction[0]!r}, which is not a whole number. Task ids are "
+                "integers, booleans or strings; a scaler in a step before this one may have "
+                "rescaled the task column (keep the task column out of the scaled columns)."
+            )
+        ids = ids.astype(np.int64)
+    return ids
+
+
+def as_plain(values: Array, what: str) -> Array:
+    """An object array as an array of the one kind its values have; missing values are refused."""
+    if any(is_missing(value) for value in values):
+        raise ValueError(f"{what} contains missing values. Drop those rows or fill them in.")
+    kinds = {_kind(value) for value in values}
+    if len(kinds) > 1:
+        raise ValueError(
+            f"{what} mixes values of different types ({', '.join(sorted(kinds))}). Convert them "
+            "to one type, strings say."
+        )
+    if kinds <= {"bool", "number", "str"}:
+        return np.asarray(values.tolist())
+    return values
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, (bool, np.bool_)):
+        return "bool"
+    if isinstance(value, (int, float, np.number)):
+        return "number"
+    return "str" if isinstance(value, str) else type(value).__name__
+
+
+def is_missing(value: Any) -> bool:
+    return (
+        value is None
+        or type(value).__name__ in ("NAType", "NaTType")
+        or (isinstance(value, (float, np.floating)) and np.isnan(value))
+    )
+
+
+@dataclass(frozen=True)
+class TaskSet:
+    """The tasks of a fitted estimator and the way their rows are named.
+
+    Attributes
+    ----------
+    ids : ndarray of shape (n_tasks,)
+    route : {"none", "column", "keyword", "wide"}
+    """
+
+    ids: Array
+    route: Route
+
+    @property
+    def wide(self) -> bool:
+        return self.route == "wide"
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def encode(self, ids: Array | None, n_rows: int) -> npt.NDArray[np.intp] | None:
+        """Codes of the rows' tasks; None where every row belongs to every task (wide ``y``)."""
+        if self.wide:
+            if ids is not None:
+                raise ValueError(
+                    "Task ids were given to an estimator fitted on a wide y, whose columns are "
+                    "the tasks. Call it without task ids: every task is predicted for every row."
+                )
+            return None
+        if ids is None:
+            if len(self) > 1:
+                raise ValueError(
+                    f"The estimator was fitted on {len(self)} tasks, {listing(self.ids)}, and no "
+                    "task was named for the rows of X. Pass task=, or set task_column before fit. "
+                    "(A Pipeline passes task= on only with "
+                    "sklearn.set_config(enable_metadata_routing=True).)"
+                )
+            return np.zeros(n_rows, dtype=np.intp)
+        seen, inverse = np.unique(ids, return_inverse=True)
+        known = {value: code for code, value in enumerate(self.ids.tolist())}
+        unseen = [value for value in seen.tolist() if value not in known]
+        if unseen:
+            raise ValueError(
+                f"Unseen task ids {listing(unseen)}; the estimator knows {listing(self.ids)}."
+            )
+        return np.array([known[value] for value in seen.tolist()], dtype=np.intp)[inverse]
+
+
+def listing(ids: Any, most: int = 10) -> str:
+    """The first ids in words, for an error message."""
+    values = np.asarray(ids).tolist()
+    shown = ", ".join(repr(value) for value in values[:most])
+    return f"[{shown}, ... {len(values) - most} more]" if len(values) > most else f"[{shown}]"

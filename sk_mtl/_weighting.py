@@ -1,0 +1,56 @@
+"""Task weights: what ``task_weight=`` stands for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sk_mtl._tasks import listing
+
+Array = npt.NDArray[Any]
+
+
+def resolve_task_weight(task_weight: Any, ids: Array, rows_per_task: Array) -> Array:
+    """Weight of each task in the loss, from every form but an estimator.
+
+    Parameters
+    ----------
+    task_weight : None, "balanced", mapping or array-like of shape (n_tasks,)
+    ids : ndarray of shape (n_tasks,)
+    rows_per_task : ndarray of shape (n_tasks,)
+        Sum of the sample weights of the labelled rows.
+
+    Returns
+    -------
+    ndarray of shape (n_tasks,)
+    """
+    if task_weight is None:
+        return np.ones(len(ids))
+    if isinstance(task_weight, str):  # "balanced", the only string that parameters may hold
+        return np.asarray(rows_per_task.sum() / (len(ids) * rows_per_task))
+    if isinstance(task_weight, Mapping):
+        unknown = [name for name in task_weight if name not in ids.tolist()]
+        absent = [name for name in ids.tolist() if name not in task_weight]
+        if unknown or absent:
+            raise ValueError(
+                f"task_weight must name every task once. Unknown: {listing(unknown)}; "
+                f"missing: {listing(absent)}."
+            )
+        task_weight = [task_weight[name] for name in ids.tolist()]
+    try:
+        weight = np.asarray(task_weight, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"task_weight must hold numbers; got {task_weight!r}.") from error
+    if weight.shape != (len(ids),):
+        raise ValueError(
+            f"task_weight must have one entry per task, {len(ids)} in all, in the order of "
+            f"tasks_, {listing(ids)}; got shape {weight.shape}."
+        )
+    if not np.isfinite(weight).all() or (weight < 0).any() or not weight.any():
+        raise ValueError(
+            f"task_weight must be finite and non-negative with a positive sum; got {task_weight!r}."
+        )
+    return weight
