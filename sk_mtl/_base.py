@@ -91,11 +91,11 @@ class BaseAligned(
     def __init__(
         self,
         *,
-        hidden_layer_sizes: int | Sequence[int] = (64,),
+        hidden_layer_sizes: int | Sequence[int] = (32,),
         activation: str = "relu",
         skip_connection: bool = True,
         alignment: str | None = "auto",
-        alignment_alpha: float = 10.0,
+        alignment_alpha: float = 100.0,
         alignment_rank: int = 8,
         alpha: float = 0.2,
         head_alpha: float = 2.0,
@@ -106,7 +106,7 @@ class BaseAligned(
         batch_size: int | str = "auto",
         learning_rate_init: float = 1e-3,
         max_iter: int = 200,
-        tol: float = 1e-4,
+        tol: float = 3e-4,
         shuffle: bool = True,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
@@ -381,7 +381,8 @@ class BaseAligned(
                 "With a wide y and alignment, each row has one representation per task. Stack the "
                 "tasks, or pass alignment=None."
             )
-        return run_representation(self.net_, self._scaler, features, codes)
+        shared = run_representation(self.net_, self._scaler, features, codes)
+        return shared.astype(features.dtype, copy=False)
 
     def fit_transform(
         self, X: Any, y: Any = None, task: Any = None, sample_weight: Any = None

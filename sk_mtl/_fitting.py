@@ -212,8 +212,6 @@ def _stopping_callbacks(params: dict[str, Any]) -> list[Any]:
         )
         stop = {"monitor": "valid_score", "lower_is_better": False, "load_best": True}
         callbacks: list[Any] = [("valid_score", score)]
-    elif params["solver"] == "lbfgs":
-        return []  # stops by the size of its gradient
     else:
         stop, callbacks = {"monitor": "train_loss"}, []
     patience = {"patience": params["n_iter_no_change"], "threshold": params["tol"]}

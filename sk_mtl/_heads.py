@@ -47,7 +47,8 @@ class HeadPlan:
             ones = np.ones((len(per_task), 1), dtype=bool)
             return cls(family, np.tile([0, 1], (len(per_task), 1)), ones, ones)
         columns = np.zeros((len(per_task), n_classes.max()), dtype=np.intp)
-        is_open = np.zeros((len(per_task), sizes.max()), dtype=bool)
+        # Never a single column: that would be log-odds.
+        is_open = np.zeros((len(per_task), max(sizes.max(), 2)), dtype=bool)
         for t, classes in enumerate(per_task):
             own = [members[family[t]].index(label) for label in classes.tolist()]
             columns[t, : len(own)] = own

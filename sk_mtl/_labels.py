@@ -73,7 +73,7 @@ def _dense(y: Any) -> Array:
         ) from error
 
 
-def _read_labels(column: Array, what: str) -> tuple[Array, npt.NDArray[np.bool_]]:
+def read_labels(column: Array, what: str) -> tuple[Array, npt.NDArray[np.bool_]]:
     """The labels that a column holds, and which of its entries hold one."""
     if column.dtype.kind == "c":
         raise ValueError(f"Complex data not supported. {what} is complex.")
@@ -110,7 +110,7 @@ class LabelSet:
     @classmethod
     def of_rows(cls, column: Array, task: Codes, ids: Array) -> LabelSet:
         """From stacked rows: every row must hold a label."""
-        values, labelled = _read_labels(column, "y")
+        values, labelled = read_labels(column, "y")
         if not labelled.all():
             raise ValueError(
                 f"Input y contains NaN: {(~labelled).sum()} rows have no label. Drop them, or "
@@ -128,7 +128,7 @@ class LabelSet:
         """From the columns of a wide ``y``."""
         per_task = []
         for column, name in zip(columns, ids.tolist(), strict=True):
-            values, _ = _read_labels(column, f"column {name!r} of y")
+            values, _ = read_labels(column, f"column {name!r} of y")
             if len(values):
                 check_classification_targets(values)
             per_task.append(np.unique(values))
@@ -168,7 +168,7 @@ class LabelSet:
 
     def encode_rows(self, column: Array, task: Codes, ids: Array) -> Codes:
         """Codes of stacked labels within their row's task."""
-        values, labelled = _read_labels(column, "y")
+        values, labelled = read_labels(column, "y")
         if not labelled.all():
             raise ValueError(f"Input y contains NaN: {(~labelled).sum()} rows have no label.")
         codes = _lookup(values, self.union)
@@ -189,7 +189,7 @@ class LabelSet:
         """Codes of a wide ``y``, of shape (n_rows, n_tasks), `MISSING` where there is no label."""
         codes = np.full((len(columns[0]), len(columns)), MISSING, dtype=np.intp)
         for t, (column, name) in enumerate(zip(columns, ids.tolist(), strict=True)):
-            values, labelled = _read_labels(column, f"column {name!r} of y")
+            values, labelled = read_labels(column, f"column {name!r} of y")
             found = _lookup(values, self.per_task[t])
             if (found == len(self.per_task[t])).any():
                 stranger = values[found == len(self.per_task[t])][0]

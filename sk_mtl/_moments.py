@@ -10,7 +10,7 @@ import numpy as np
 from scipy.sparse import issparse
 from sklearn.utils.sparsefuncs import mean_variance_axis
 
-from sk_mtl._labels import LabelSet, _read_labels
+from sk_mtl._labels import LabelSet, read_labels
 from sk_mtl._tasks import Array, TaskSet, listing
 
 Targets = dict[Any, tuple[Array, Array]]  # by task id: labelled rows, ascending, and their labels
@@ -25,11 +25,11 @@ def read_targets(columns: list[Array], tasks: TaskSet, ids: Array | None, weight
     if tasks.wide:
         found = {}
         for name, column in zip(names, columns, strict=True):
-            values, labelled = _read_labels(column, f"column {name!r} of y")
+            values, labelled = read_labels(column, f"column {name!r} of y")
             rows = np.flatnonzero(labelled & (weight > 0))
             found[name] = rows, values[weight[labelled] > 0]
         return found
-    values, labelled = _read_labels(columns[0], "y")
+    values, labelled = read_labels(columns[0], "y")
     if not labelled.all():
         raise ValueError(
             f"Input y contains NaN: {(~labelled).sum()} rows have no label. Drop them, or pass a "

@@ -12,9 +12,8 @@ from sk_mtl._alignment import Alignment
 from sk_mtl._grouped import Segments
 from sk_mtl._heads import TaskHeads
 
-import os
 # Prior variance of what the hidden layers add to the linear path beside them, relative to its.
-_NONLINEAR_SHARE = float(os.environ.get("SHARE",.1))
+_NONLINEAR_SHARE = 0.01
 
 _ACTIVATIONS: dict[str, type[nn.Module]] = {
     "identity": nn.Identity,

@@ -17,7 +17,7 @@ from sklearn.base import (
 from sklearn.utils._param_validation import Interval, RealNotInt
 from sklearn.utils.validation import _check_sample_weight, _num_samples, check_is_fitted
 
-from sk_mtl._labels import _read_labels, read_columns
+from sk_mtl._labels import read_labels, read_columns
 from sk_mtl._moments import (
     Classes,
     Moments,
@@ -27,7 +27,7 @@ from sk_mtl._moments import (
     learn_classes,
     read_targets,
 )
-from sk_mtl._tasks import Array, TaskSet, _check_ids, listing, read_features
+from sk_mtl._tasks import Array, TaskSet, check_ids, listing, read_features
 
 if TYPE_CHECKING:
     from typing import Self
@@ -335,7 +335,7 @@ class SVDTaskReweighter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
                 raise ValueError(
                     "The tasks are the columns of the wide y of fit: pass y= instead of task=."
                 )
-            task = _check_ids(task, where="task")
+            task = check_ids(task, where="task")
             return np.asarray(weight[self._tasks.encode(task, len(task))])
         columns, names = read_columns(y, _num_samples(y))
         if not self._tasks.wide:
@@ -346,7 +346,7 @@ class SVDTaskReweighter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
                 )
             return np.full(len(columns[0]), weight[0])
         _join(self._tasks, TaskSet(np.arange(1) if names is None else names, "wide"))
-        labelled = [_read_labels(column, "y")[1] for column in columns]
+        labelled = [read_labels(column, "y")[1] for column in columns]
         return np.asarray(np.column_stack(labelled) * weight)
 
     def __sklearn_tags__(self) -> Any:

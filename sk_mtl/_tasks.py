@@ -65,7 +65,7 @@ def read_features(
     )
     validate_data(estimator, X, reset=reset, skip_check_array=True)
     if ids is not None:
-        ids = _check_ids(ids, where="task" if route == "keyword" else f"Column {task_column!r}")
+        ids = check_ids(ids, where="task" if route == "keyword" else f"Column {task_column!r}")
         check_consistent_length(features, ids)
     return features, ids, route  # type: ignore[return-value]
 
@@ -114,7 +114,7 @@ def _position(column: int, n_columns: int) -> int:
     return column % n_columns
 
 
-def _check_ids(ids: Any, where: str) -> Array:
+def check_ids(ids: Any, where: str) -> Array:
     """Task ids as a 1-D array of one sortable kind: whole numbers, booleans or strings."""
     ids = np.asarray(ids)
     if ids.ndim == 2 and ids.shape[1] == 1:

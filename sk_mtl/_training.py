@@ -127,7 +127,7 @@ class FullBatchNet(_TaskNet):
                 options={
                     "maxiter": epochs,
                     "maxfun": 20 * epochs,
-                    "gtol": self.tol,
+                    "gtol": 0.1 * self.tol,
                     "ftol": 64 * np.finfo(np.float64).eps,
                     "maxcor": 10,
                 },

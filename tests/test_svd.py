@@ -109,6 +109,7 @@ def assert_same(one, other, rtol=1e-10):
 def test_paper_formula_to_the_letter(shared, kind):
     X, Y = shared
     Y[:, 0] = Y[:, 0] > 0  # 0 and 1 stay 0 and 1
+    Y[:, 1] = np.sign(Y[:, 1])  # and so do -1 and 1
     model = SVDTaskReweighter(n_components=2, center=False, scale=False).fit(kind(X), Y)
     U = np.linalg.svd(X.T @ Y)[0][:, :2]
     assert_allclose(model.task_weight_, np.linalg.norm((X.T @ Y).T @ U, axis=1), rtol=1e-10)
@@ -321,6 +322,13 @@ def test_classes_declare_labels_to_come(shared):
     assert_same(per_task.partial_fit(X[~first], y[~first], task=y[~first] * 0), whole)
 
 
+def test_classes_of_a_known_task_stay(shared):
+    X, Y = shared
+    y = np.digitize(Y[:, 0], [0])
+    model = SVDTaskReweighter().partial_fit(X, y).partial_fit(X, y, classes=[0, 1, 2])
+    assert_same(model, SVDTaskReweighter().fit(X, y))
+
+
 def test_failed_chunk_is_not_taken_in(shared):
     X, Y = shared
     y = np.digitize(Y[:, 0], [-1, 1])
@@ -330,6 +338,9 @@ def test_failed_chunk_is_not_taken_in(shared):
     with pytest.raises(ValueError, match=r"the label 2 for task 0, whose labels are \[0, 1\]"):
         model.partial_fit(X[60:], y[60:])
     assert pickle.dumps(model) == before
+    with pytest.raises(ValueError, match="n_components=2 must be at most 1"):
+        model.set_params(n_components=2).partial_fit(X[:60], np.minimum(y[:60], 1))
+    assert pickle.dumps(model.set_params(n_components=1)) == before
 
 
 @FORMS
@@ -344,14 +355,14 @@ def test_weights_remove_and_repeat_rows(stacked, rng, center, scale):
     )
 
 
-def test_class_of_zero_weight_is_not_there(shared):
+@pytest.mark.parametrize("n_tasks", [1, 2])
+def test_class_of_zero_weight_is_not_there(shared, n_tasks):
     X, Y = shared
-    y = np.digitize(Y[:, :2], [-1, 1]).astype(float)
+    y = np.digitize(Y[:, :n_tasks], [-1, 1]).astype(float)
     used = (y < 2).all(axis=1)
-    assert_same(
-        SVDTaskReweighter().fit(X, y, sample_weight=used),
-        SVDTaskReweighter().fit(X[used], y[used]),
-    )
+    y = y if n_tasks > 1 else y.ravel()
+    model = SVDTaskReweighter(center=False, scale=False)  # here codings differ
+    assert_same(clone(model).fit(X, y, sample_weight=used), clone(model).fit(X[used], y[used]))
 
 
 # Number of components
