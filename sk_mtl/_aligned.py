@@ -46,7 +46,7 @@ class MultiTaskAlignedClassifier(ClassifierMixin, BaseAligned):
     alignment : {"auto", "full", "low_rank", "diagonal"} or None, default="auto"
         Form of ``R_i - I``. "auto": none for one task or a wide ``y``; for stacked tasks low rank
         where that has fewer entries, else full. None: all ``R_i = I``.
-    alignment_alpha : float, default=100
+    alignment_alpha : float, default=400
         Penalty on the squared Frobenius norm of ``R_i - I``.
     alignment_rank : int, default=8
         Rank of ``R_i - I`` for ``alignment="low_rank"``.

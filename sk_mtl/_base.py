@@ -95,7 +95,7 @@ class BaseAligned(
         activation: str = "relu",
         skip_connection: bool = True,
         alignment: str | None = "auto",
-        alignment_alpha: float = 100.0,
+        alignment_alpha: float = 400.0,
         alignment_rank: int = 8,
         alpha: float = 0.2,
         head_alpha: float = 2.0,

@@ -145,7 +145,8 @@ def build_net(
         **({} if params["verbose"] else {"callbacks__print_log": None}),
         "device": _device(params["device"]),
     }
-    callbacks = [*_stopping_callbacks(params), *(params["callbacks"] or [])]
+    overrides = dict(params["net_params"] or {})
+    users = [*(params["callbacks"] or []), *overrides.pop("callbacks", [])]
     if params["solver"] == "lbfgs":
         settings = {"tol": params["tol"], "batch_size": _CHUNK}
         net_class: type[FullBatchNet] | type[MiniBatchNet] = FullBatchNet
@@ -161,9 +162,8 @@ def build_net(
             "iterator_train__seed": seed,
         }
         net_class = MiniBatchNet
-    overrides = dict(params["net_params"] or {})
-    callbacks += overrides.pop("callbacks", [])
-    net = net_class(callbacks=callbacks, **{**shared_settings, **settings, **overrides})
+    settings = {"callbacks": _callbacks(params, users), **shared_settings, **settings, **overrides}
+    net = net_class(**settings)
     net.initialize()
     return net
 
@@ -202,7 +202,8 @@ def _learning_rates(network: AlignedNetwork, rate: float) -> list[tuple[str, dic
     return groups
 
 
-def _stopping_callbacks(params: dict[str, Any]) -> list[Any]:
+def _callbacks(params: dict[str, Any], users: list[Any]) -> list[Any]:
+    """The user's callbacks, before the one that ends training: they see the last epoch too."""
     if params["early_stopping"]:
         score = EpochScoring(
             held_out_accuracy,
@@ -211,9 +212,9 @@ def _stopping_callbacks(params: dict[str, Any]) -> list[Any]:
             use_caching=False,
         )
         stop = {"monitor": "valid_score", "lower_is_better": False, "load_best": True}
-        callbacks: list[Any] = [("valid_score", score)]
+        callbacks: list[Any] = [("valid_score", score), *users]
     else:
-        stop, callbacks = {"monitor": "train_loss"}, []
+        stop, callbacks = {"monitor": "train_loss"}, users
     patience = {"patience": params["n_iter_no_change"], "threshold": params["tol"]}
     return [*callbacks, ("stopping", EarlyStopping(threshold_mode="abs", **stop, **patience))]
 

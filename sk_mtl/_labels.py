@@ -12,7 +12,7 @@ import numpy.typing as npt
 from sklearn.exceptions import DataConversionWarning
 from sklearn.utils.multiclass import check_classification_targets
 
-from sk_mtl._tasks import Array, as_plain, is_missing, listing
+from sk_mtl._tasks import Array, as_array, as_plain, is_missing, listing, repeated
 
 Codes = npt.NDArray[np.intp]
 
@@ -35,8 +35,8 @@ def read_columns(y: Any, n_rows: int) -> tuple[list[Array], Array | None]:
             "row, or one column of labels per task."
         )
     if hasattr(y, "columns"):
-        names: Array | None = np.asarray(list(y.columns))
-        columns = [np.asarray(y[name]) for name in y.columns]
+        names: Array | None = _task_names(list(y.columns))
+        columns = [_column(y[name]) for name in y.columns]
     else:
         y = _dense(y)
         if y.ndim not in (1, 2):
@@ -61,11 +61,32 @@ def read_columns(y: Any, n_rows: int) -> tuple[list[Array], Array | None]:
     return columns, names
 
 
+def _task_names(names: list[Any]) -> Array:
+    twice = repeated(names)
+    if twice:
+        raise ValueError(
+            f"y has several columns named {listing(twice)}. Rename them: each column is a task."
+        )
+    if len({type(name) for name in names}) == 1 and not isinstance(names[0], tuple):
+        return np.asarray(names)
+    array = np.empty(len(names), dtype=object)
+    array[:] = names
+    return array
+
+
+def _column(values: Any) -> Array:
+    """A column of a DataFrame; integers stay integers beside gaps."""
+    array = as_array(values)
+    if array.dtype.kind == "f" and "float" not in str(values.dtype).lower():
+        return np.array(values.to_list(), dtype=object)
+    return array
+
+
 def _dense(y: Any) -> Array:
     if hasattr(y, "toarray"):
         raise TypeError("Sparse y is not supported. Convert it with y.toarray().")
     try:
-        return np.asarray(y)
+        return as_array(y)
     except ValueError as error:
         raise ValueError(
             "y is ragged: its rows differ in length. Pass one label per row, or one per row and "
@@ -82,12 +103,14 @@ def read_labels(column: Array, what: str) -> tuple[Array, npt.NDArray[np.bool_]]
         labelled = np.array([not is_missing(value) for value in column], dtype=bool)
     elif column.dtype.kind == "f":
         labelled = ~np.isnan(column)
+    elif column.dtype.kind in "mM":
+        labelled = ~np.isnat(column)
     values = column[labelled]
     if values.dtype == object:
         values = as_plain(values, what)
     if values.dtype.kind == "f" and np.isinf(values).any():
         raise ValueError(
-            f"Input y contains infinity or a value too large for {values.dtype!r}: see {what}."
+            f"Input y contains infinity or a value too large for {values.dtype}: see {what}."
         )
     return values, labelled
 
@@ -178,21 +201,26 @@ class LabelSet:
         codes = table[task, codes]
         if (codes == MISSING).any():
             row = np.flatnonzero(codes == MISSING)[0]
-            name = ids[task[row]]
+            label, name = values[row : row + 1].tolist()[0], ids.tolist()[task[row]]
             raise ValueError(
-                f"y holds the label {values[row]!r} for task {name!r}, whose labels are "
+                f"y holds the label {label!r} for task {name!r}, whose labels are "
                 f"{listing(self.per_task[task[row]])}."
             )
         return codes
 
     def encode_columns(self, columns: list[Array], ids: Array) -> Codes:
         """Codes of a wide ``y``, of shape (n_rows, n_tasks), `MISSING` where there is no label."""
+        if len(columns) != len(ids):
+            raise ValueError(
+                f"y has {len(columns)} column(s), but the estimator was fitted on {len(ids)}, one "
+                f"per task: {listing(ids)}."
+            )
         codes = np.full((len(columns[0]), len(columns)), MISSING, dtype=np.intp)
         for t, (column, name) in enumerate(zip(columns, ids.tolist(), strict=True)):
             values, labelled = read_labels(column, f"column {name!r} of y")
             found = _lookup(values, self.per_task[t])
             if (found == len(self.per_task[t])).any():
-                stranger = values[found == len(self.per_task[t])][0]
+                stranger = values[found == len(self.per_task[t])].tolist()[0]
                 raise ValueError(
                     f"Column {name!r} of y holds the label {stranger!r}; its labels are "
                     f"{listing(self.per_task[t])}."

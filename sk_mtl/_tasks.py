@@ -6,6 +6,7 @@ Everything behind this module sees task codes and a plain array of features.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -56,6 +57,11 @@ def read_features(
             )
         features, ids = _split_column(X, task_column)
         route = "column"
+        if features.shape[1] == 0:
+            raise ValueError(
+                f"X has no column beside the task column, {task_column!r}: there are 0 feature(s) "
+                "to learn from."
+            )
     features = check_array(
         features,
         dtype=[np.float64, np.float32],
@@ -83,6 +89,12 @@ def _split_column(X: Any, column: Hashable) -> tuple[Any, Any]:
                     'set_output(transform="pandas")).'
                 )
             column = names[_position(int(column), len(names))]
+        twice = repeated(names)
+        if twice:
+            raise ValueError(
+                f"X has several columns named {listing(twice)}. Rename them: columns are told "
+                "apart by name."
+            )
         return X[[name for name in names if name != column]], X[column]
     if isinstance(column, bool) or not isinstance(column, (int, np.integer)):
         raise ValueError(
@@ -114,9 +126,9 @@ def _position(column: int, n_columns: int) -> int:
     return column % n_columns
 
 
-def check_ids(ids: Any, where: str) -> Array:
+def check_ids(values: Any, where: str) -> Array:
     """Task ids as a 1-D array of one sortable kind: whole numbers, booleans or strings."""
-    ids = np.asarray(ids)
+    ids = as_array(values)
     if ids.ndim == 2 and ids.shape[1] == 1:
         ids = ids.ravel()
     if ids.ndim != 1:
@@ -125,18 +137,43 @@ def check_ids(ids: Any, where: str) -> Array:
         )
     if ids.dtype == object:
         ids = as_plain(ids, what=where)
-    if ids.dtype.kind in "fc":
-        if ids.dtype.kind == "c" or not np.isfinite(ids).all():
+    if ids.dtype.kind in "mMc":
+        raise ValueError(
+            f"{where} holds {ids.dtype} values. Task ids are integers, booleans or strings; "
+            "convert them, with astype(str) say."
+        )
+    if ids.dtype.kind == "f":
+        if not np.isfinite(ids).all():
             raise ValueError(f"{where} contains missing or infinite task ids. Drop those rows.")
         fraction = ids[ids != np.round(ids)]
         if fraction.size:
             raise ValueError(
-                f"{where} contains {fraction[0]!r}, which is not a whole number. Task ids are "
-                "integers, booleans or strings; a scaler in a step before this one may have "
+                f"{where} contains {fraction[0].item()!r}, which is not a whole number. Task ids "
+                "are integers, booleans or strings; a scaler in a step before this one may have "
                 "rescaled the task column (keep the task column out of the scaled columns)."
+            )
+        exact: float = 2.0 ** min(np.finfo(ids.dtype).nmant + 1, 53)  # whole numbers below it are
+        too_large = ids[np.abs(ids) >= exact]
+        if too_large.size:
+            raise ValueError(
+                f"{where} contains {too_large[0].item()!r}, which is too large for {ids.dtype} to "
+                "tell from its neighbours. Pass task ids as integers or strings."
             )
         ids = ids.astype(np.int64)
     return ids
+
+
+def as_array(values: Any) -> Array:
+    """An array that keeps gaps and strings apart: numpy reads ``["a", nan]`` as two strings."""
+    if isinstance(values, np.ma.MaskedArray):
+        kept: Array = values.data.astype(object)
+        kept[np.ma.getmaskarray(values)] = None
+        return kept
+    array = np.asarray(values)
+    listed_strings = array.dtype.kind == "U" and not hasattr(values, "dtype")
+    if listed_strings or array.dtype.kind == "T":
+        return np.asarray(values, dtype=object)
+    return array
 
 
 def as_plain(values: Array, what: str) -> Array:
@@ -218,8 +255,13 @@ class TaskSet:
         return np.array([known[value] for value in seen.tolist()], dtype=np.intp)[inverse]
 
 
+def repeated(names: list[Any]) -> list[Any]:
+    """The names that occur more than once."""
+    return [name for name, times in Counter(names).items() if times > 1]
+
+
 def listing(ids: Any, most: int = 10) -> str:
     """The first ids in words, for an error message."""
-    values = np.asarray(ids).tolist()
+    values = ids.tolist() if hasattr(ids, "tolist") else list(ids)
     shown = ", ".join(repr(value) for value in values[:most])
     return f"[{shown}, ... {len(values) - most} more]" if len(values) > most else f"[{shown}]"

@@ -128,7 +128,7 @@ class FullBatchNet(_TaskNet):
                     "maxiter": epochs,
                     "maxfun": 20 * epochs,
                     "gtol": 0.1 * self.tol,
-                    "ftol": 64 * np.finfo(np.float64).eps,
+                    "ftol": 0.0,
                     "maxcor": 10,
                 },
             )

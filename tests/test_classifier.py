@@ -1,0 +1,486 @@
+"""MultiTaskAlignedClassifier against scikit-learn's models, closed forms and its own promises."""
+
+from __future__ import annotations
+
+import pickle
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from skorch.callbacks import Callback
+from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
+
+from sk_mtl import MultiTaskAlignedClassifier, SVDTaskReweighter
+
+CONVEX: dict[str, Any] = {
+    "hidden_layer_sizes": (),
+    "alignment": None,
+    "tol": 0,
+    "max_iter": 5000,
+}
+N_TASKS = 3
+
+
+def make_tasks(n_classes: int = 2, rows: int = 40, seed: int = 0) -> tuple[Any, Any, Any]:
+    """Related tasks with the same number of rows of every class in every task."""
+    rng = np.random.default_rng(seed)
+    task = np.repeat(np.arange(N_TASKS), rows * n_classes)
+    y = np.tile(np.repeat(np.arange(n_classes), rows), N_TASKS)
+    centres = rng.standard_normal((n_classes, 5)) + 0.4 * rng.standard_normal((N_TASKS, 1, 5))
+    X = centres[task, y] + rng.standard_normal((len(y), 5))
+    return X, y, task
+
+
+def augmented(model: Any, X: Any, task: Any) -> Any:
+    """Features on which one penalised logistic regression is the multi-task model.
+
+    Daumé's feature augmentation: w_0 + v_i with penalties a and b on them is one weight vector,
+    penalised by 1, on [x / sqrt(a), x / sqrt(b) in the place of task i]; biases likewise.
+    """
+    one_hot = np.eye(N_TASKS)[task]
+    own = np.einsum("nt,nd->ntd", one_hot, X).reshape(len(X), -1)
+    of_family, of_task = 1 / model.module_.heads.bias_precision.numpy()
+    assert np.ptp(of_family) == np.ptp(of_task) == 0
+    return np.hstack(
+        [
+            X / np.sqrt(model.alpha),
+            own / np.sqrt(model.head_alpha),
+            np.full((len(X), 1), np.sqrt(of_family.flat[0])),
+            one_hot * np.sqrt(of_task.flat[0]),
+        ]
+    )
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize(("alpha", "head_alpha"), [(0.5, 2.0), (3.0, 0.1)])
+def test_linear_model_is_logistic_regression_on_augmented_features(
+    n_classes: int, alpha: float, head_alpha: float
+) -> None:
+    X, y, task = make_tasks(n_classes)
+    model = MultiTaskAlignedClassifier(
+        **CONVEX, input_scaling=None, alpha=alpha, head_alpha=head_alpha
+    ).fit(X, y, task=task)
+    Z = augmented(model, X, task)
+    reference = LogisticRegression(C=1, fit_intercept=False, solver="newton-cholesky", tol=1e-12)
+    expected = reference.fit(Z, y).predict_proba(Z)
+    np.testing.assert_allclose(model.predict_proba(X, task=task), expected, atol=1e-6)
+
+
+def test_representation_is_reproduced_by_hand() -> None:
+    X, y, task = make_tasks()
+    model = MultiTaskAlignedClassifier(
+        hidden_layer_sizes=(7, 4), alignment="full", alignment_alpha=0.1, random_state=0
+    ).fit(X, y, task=task)
+    assert model.alignment_ is not None
+    assert np.abs(model.alignment_ - np.eye(5)).max() > 0.01
+    z = (X - model.feature_mean_) @ model.feature_map_
+    h = np.einsum("nd,nde->ne", z, model.alignment_[task])
+    for layer in model.module_.shared.layers:
+        if isinstance(layer, torch.nn.Linear):
+            weight, bias = layer.weight.detach().numpy(), layer.bias.detach().numpy()
+            h = np.maximum(h @ weight.T + bias, 0)
+    np.testing.assert_allclose(model.transform(X, task=task), h, atol=1e-12)
+    assert model.transform(X, task=task).shape == (len(X), 4)
+
+
+def test_loss_curve_ends_at_the_objective() -> None:
+    X, y, task = make_tasks(3)
+    weight = np.random.default_rng(0).uniform(0.5, 2, len(y))
+    model = MultiTaskAlignedClassifier(random_state=0, max_iter=2000)
+    model.fit(X, y, task=task, sample_weight=weight)
+    p = model.predict_proba(X, task=task)[np.arange(len(y)), y]
+    objective = -weight @ np.log(p) + model.module_.penalty().item()
+    assert model.loss_curve_[-1] == pytest.approx(objective / weight.sum(), rel=1e-9)
+    assert len(model.loss_curve_) == model.n_iter_
+
+
+def test_scaled_features_have_unit_mean_squared_norm_whatever_the_units() -> None:
+    X, y, task = make_tasks()
+    units = np.array([1, 1e4, 1e-4, 10, 1])
+    model = MultiTaskAlignedClassifier(**CONVEX).fit(X, y, task=task)
+    z = (X - model.feature_mean_) @ model.feature_map_
+    assert np.mean((z**2).sum(axis=1)) == pytest.approx(1)
+    other = MultiTaskAlignedClassifier(**CONVEX).fit(X * units + 5, y, task=task)
+    agree = np.mean(other.predict(X * units + 5, task=task) == model.predict(X, task=task))
+    assert agree > 0.9
+
+
+def test_alignment_undoes_what_a_shared_model_cannot_fit() -> None:
+    """Each task sees the same points, rotated: one head for all tasks needs the R_i."""
+    rng = np.random.default_rng(0)
+    parts = []
+    for angle in (0, np.pi / 2, np.pi):
+        points = rng.standard_normal((100, 2))
+        rotation = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+        parts.append((points @ rotation, (points[:, 0] > 0).astype(int)))
+    X = np.vstack([points for points, _ in parts])
+    y = np.concatenate([labels for _, labels in parts])
+    task = np.repeat([0, 1, 2], 100)
+    score = {}
+    for alignment in ("full", None):
+        score[alignment] = (
+            MultiTaskAlignedClassifier(
+                hidden_layer_sizes=(1,),
+                activation="identity",
+                skip_connection=False,
+                alignment=alignment,
+                alignment_alpha=0.1,
+                head_alpha=1e6,
+                alpha=0.01,
+                random_state=0,
+                max_iter=1000,
+            )
+            .fit(X, y, task=task)
+            .score(X, y, task=task)
+        )
+    assert score["full"] > 0.97
+    assert score[None] < 0.75
+
+
+def test_head_alpha_goes_from_a_model_per_task_to_one_model() -> None:
+    """Opposite labels: a model per task is right about all rows, one model about half."""
+    rng = np.random.default_rng(0)
+    X, task = rng.standard_normal((200, 3)), np.repeat([0, 1], 100)
+    y = np.where(task == 0, X[:, 0] > 0, X[:, 0] < 0)
+    free = MultiTaskAlignedClassifier(**CONVEX, head_alpha=0.01, alpha=0.01)
+    tied = MultiTaskAlignedClassifier(**CONVEX, head_alpha=1e8, alpha=0.01)
+    assert free.fit(X, y, task=task).score(X, y, task=task) > 0.97
+    assert tied.fit(X, y, task=task).score(X, y, task=task) < 0.65
+
+
+def test_few_rows_learn_from_the_other_tasks() -> None:
+    rng = np.random.default_rng(0)
+    n_features, k = 20, 8
+    direction = rng.standard_normal(n_features) + 0.3 * rng.standard_normal((k, n_features))
+    task = np.repeat(np.arange(k), 15)
+    X = rng.standard_normal((len(task), n_features))
+    y = (X * direction[task]).sum(axis=1) > 0
+    test_task = np.repeat(np.arange(k), 200)
+    X_test = rng.standard_normal((len(test_task), n_features))
+    y_test = (X_test * direction[test_task]).sum(axis=1) > 0
+    together = MultiTaskAlignedClassifier(random_state=0).fit(X, y, task=task)
+    alone = [
+        MultiTaskAlignedClassifier(random_state=0)
+        .fit(X[task == t], y[task == t])
+        .score(X_test[test_task == t], y_test[test_task == t])
+        for t in range(k)
+    ]
+    assert together.score(X_test, y_test, task=test_task) > np.mean(alone) + 0.1
+
+
+def test_label_sets_that_overlap_share_a_head_class_by_class() -> None:
+    """Task 1 lacks class 2, by chance; what it learns of class 1 must still help task 0."""
+    X, y, task = make_tasks(3)
+    kept = ~((task == 1) & (y == 2))
+    model = MultiTaskAlignedClassifier(**CONVEX).fit(X[kept], y[kept], task=task[kept])
+    assert len(model.module_.heads.shared) == 1
+    probability = model.predict_proba(X, task=task)
+    assert (probability[task == 1, 2] == 0).all()
+    assert (probability[task != 1] > 0).all()
+    np.testing.assert_allclose(probability.sum(axis=1), 1)
+
+
+def test_task_weight_is_a_sample_weight_for_all_rows_of_the_task() -> None:
+    X, y, task = make_tasks()
+    by_task = np.array([3.0, 0.5, 1.0])
+    model = MultiTaskAlignedClassifier(**CONVEX)
+    expected = clone(model).fit(X, y, task=task, sample_weight=by_task[task])
+    for task_weight in (by_task, by_task.tolist(), dict(enumerate(by_task.tolist()))):
+        model.set_params(task_weight=task_weight, input_scaling=None)
+        expected.set_params(input_scaling=None).fit(X, y, task=task, sample_weight=by_task[task])
+        model.fit(X, y, task=task)
+        np.testing.assert_array_equal(model.task_weight_, by_task)
+        np.testing.assert_allclose(
+            model.predict_proba(X, task=task), expected.predict_proba(X, task=task), atol=1e-6
+        )
+
+
+def test_balanced_task_weight_makes_every_task_count_the_same() -> None:
+    X, y, task = make_tasks()
+    rows = np.concatenate([np.flatnonzero(task == t)[:: t + 1] for t in range(N_TASKS)])
+    model = MultiTaskAlignedClassifier(**CONVEX, task_weight="balanced")
+    model.fit(X[rows], y[rows], task=task[rows])
+    per_task = model.task_weight_ * np.bincount(task[rows])
+    np.testing.assert_allclose(per_task, len(rows) / N_TASKS)
+
+
+@pytest.mark.parametrize("wide", [False, True])
+def test_reweighter_inside_gives_its_weights_normalised(wide: bool) -> None:
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((90, 5))
+    Y = (X[:, :3] + 0.5 * rng.standard_normal((90, 3)) > 0).astype(float)
+    Y[:, 2] = rng.integers(0, 2, 90)  # noise
+    model = MultiTaskAlignedClassifier(
+        **CONVEX, task_weight=SVDTaskReweighter(n_components=2), task_column=None
+    )
+    if wide:
+        Y[:20, 0] = np.nan
+        model.fit(X, Y)
+        reference = SVDTaskReweighter(n_components=2).fit(X, Y)
+    else:
+        task = np.repeat(["a", "b", "c"], 30)
+        y = Y[np.arange(90), np.repeat([0, 1, 2], 30)]
+        model.set_params(task_column=-1).fit(np.column_stack([X.astype(object), task]), y)
+        reference = SVDTaskReweighter(n_components=2).fit(X, y, task=task)
+    expected = reference.task_weight_ / reference.task_weight_.mean()
+    np.testing.assert_allclose(model.task_weight_, expected)
+    assert not hasattr(model.task_weight, "task_weight_")
+    model.set_params(task_weight__n_components=1)
+    assert model.task_weight.n_components == 1
+
+
+def test_biases_move_only_as_far_as_the_class_counts_prove() -> None:
+    """Pure noise features: the probabilities show what the prior makes of the counts."""
+    rng = np.random.default_rng(0)
+
+    def positive_rate(n_positive: int, n: int) -> float:
+        X, y = rng.standard_normal((n, 2)), np.arange(n) < n_positive
+        model = MultiTaskAlignedClassifier(**CONVEX, alpha=1e6, head_alpha=1e6).fit(X, y)
+        return float(model.predict_proba(X)[:, 1].mean())
+
+    assert positive_rate(10, 16) == pytest.approx(0.5, abs=0.02)
+    assert positive_rate(2, 100) == pytest.approx(0.02, abs=0.01)
+    assert positive_rate(6_000, 10_000) == pytest.approx(0.6, abs=0.005)
+
+
+@pytest.mark.parametrize("solver", ["lbfgs", "adam"])
+def test_the_seed_decides_the_model_and_nothing_global_changes(solver: str) -> None:
+    X, y, task = make_tasks()
+    before = np.random.get_state()[1].copy(), torch.get_rng_state(), torch.get_num_threads()
+    settings: dict[str, Any] = {"solver": solver, "max_iter": 300, "tol": 0.01}
+    first, second, other = (
+        MultiTaskAlignedClassifier(random_state=seed, **settings)
+        .fit(X, y, task=task)
+        .predict_proba(X, task=task)
+        for seed in (0, 0, 1)
+    )
+    np.testing.assert_array_equal(first, second)
+    assert np.abs(first - other).max() > 1e-6
+    np.testing.assert_array_equal(before[0], np.random.get_state()[1])
+    assert torch.equal(before[1], torch.get_rng_state())
+    assert before[2] == torch.get_num_threads()
+
+
+def test_adam_reaches_the_optimum_of_lbfgs() -> None:
+    X, y, task = make_tasks()
+    exact = MultiTaskAlignedClassifier(**CONVEX).fit(X, y, task=task)
+    batches = MultiTaskAlignedClassifier(
+        **{**CONVEX, "max_iter": 1500, "tol": 1e-6},
+        solver="adam",
+        learning_rate_init=0.01,
+        batch_size=len(y),
+        dtype="float64",
+    ).fit(X, y, task=task)
+    assert batches.loss_curve_[-1] == pytest.approx(exact.loss_curve_[-1], rel=1e-4)
+    np.testing.assert_allclose(
+        batches.predict_proba(X, task=task), exact.predict_proba(X, task=task), atol=0.01
+    )
+
+
+def test_batch_size_does_not_change_the_objective() -> None:
+    """The mean over batches of the batch loss is the loss of all rows, penalty included."""
+    X, y, task = make_tasks()
+    settings = {"solver": "adam", "learning_rate_init": 1e-12, "max_iter": 2, "dtype": "float64"}
+    with pytest.warns(ConvergenceWarning):
+        small = MultiTaskAlignedClassifier(**settings, batch_size=40).fit(X, y, task=task)
+    with pytest.warns(ConvergenceWarning):
+        whole = MultiTaskAlignedClassifier(**settings, batch_size=240).fit(X, y, task=task)
+    assert small.loss_curve_[0] == pytest.approx(np.log(2), rel=1e-6)
+    assert small.loss_curve_[0] == pytest.approx(whole.loss_curve_[0], rel=1e-6)
+
+
+def test_too_few_iterations_warn() -> None:
+    X, y, task = make_tasks()
+    with pytest.warns(ConvergenceWarning, match="max_iter=3 iterations reached"):
+        MultiTaskAlignedClassifier(max_iter=3).fit(X, y, task=task)
+
+
+@pytest.mark.parametrize("solver", ["lbfgs", "adam"])
+def test_early_stopping_keeps_the_best_epoch(solver: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    script = [0.5, 0.9, 0.7, 0.7, 0.7, 0.7]
+    states: list[Any] = []
+
+    def scripted(net: Any, held_out: Any, y: None = None) -> float:
+        weights = {name: value.clone() for name, value in net.module_.state_dict().items()}
+        states.append(weights)
+        return script[len(states) - 1]
+
+    monkeypatch.setattr("sk_mtl._fitting.held_out_accuracy", scripted)
+    X, y, task = make_tasks()
+    model = MultiTaskAlignedClassifier(
+        solver=solver, early_stopping=True, n_iter_no_change=3, tol=1e-6, random_state=0
+    ).fit(X, y, task=task)
+    assert model.validation_scores_ == script[:5]
+    assert model.n_iter_ == 5
+    for name, value in model.module_.state_dict().items():
+        assert torch.equal(value, states[1][name]), name
+
+
+def test_early_stopping_scores_the_rows_that_it_holds_out() -> None:
+    X, y, task = make_tasks(rows=100)
+    model = MultiTaskAlignedClassifier(early_stopping=True, random_state=0).fit(X, y, task=task)
+    assert model.validation_scores_ is not None
+    assert model.n_iter_ == len(model.validation_scores_) < model.max_iter
+    assert 0.7 < max(model.validation_scores_) <= 1
+    assert all("valid_loss" in epoch for epoch in model.net_.history)
+
+
+def test_warm_start_goes_on_from_the_last_fit() -> None:
+    X, y, task = make_tasks()
+    model = MultiTaskAlignedClassifier(random_state=0, warm_start=True, max_iter=5)
+    with pytest.warns(ConvergenceWarning):
+        model.fit(X, y, task=task)
+    first = model.loss_curve_[-1]
+    net = model.net_
+    model.set_params(max_iter=1000).fit(X, y, task=task)
+    assert model.net_ is net
+    assert model.loss_curve_[5] < first
+    with pytest.raises(ValueError, match=r"Unseen task ids \[7\]"):
+        model.fit(X, y, task=np.where(task == 0, 7, task))
+    cold = clone(model).set_params(warm_start=False)
+    assert cold.fit(X, y, task=task).net_ is not cold.fit(X, y, task=task).net_
+
+
+def test_partial_fit_learns_from_chunks() -> None:
+    X, y, task = make_tasks(rows=100)
+    model = MultiTaskAlignedClassifier(solver="adam", learning_rate_init=0.01, random_state=0)
+    order = np.random.default_rng(0).permutation(len(y))
+    for _ in range(20):
+        for chunk in np.array_split(order, 4):
+            model.partial_fit(X[chunk], y[chunk], task=task[chunk])
+    assert model.n_iter_ == 1
+    assert len(model.loss_curve_) == 80
+    reference = MultiTaskAlignedClassifier(random_state=0).fit(X, y, task=task)
+    assert model.score(X, y, task=task) > reference.score(X, y, task=task) - 0.03
+
+
+def test_partial_fit_takes_all_classes_at_once() -> None:
+    X, y, task = make_tasks(3)
+    names = np.array(["low", "mid", "top"])[y]
+    model = MultiTaskAlignedClassifier(solver="adam", random_state=0)
+    first = y < 2
+    model.partial_fit(X[first], names[first], task=task[first], classes=["low", "mid", "top"])
+    model.partial_fit(X, names, task=task)
+    assert model.classes_.tolist() == ["low", "mid", "top"]
+    other = MultiTaskAlignedClassifier(solver="adam", random_state=0)
+    other.partial_fit(X[first], names[first], task=task[first])
+    with pytest.raises(ValueError, match="y holds the label 'top' for task 0"):
+        other.partial_fit(X, names, task=task)
+
+
+def test_partial_fit_is_there_for_adam_only() -> None:
+    assert hasattr(MultiTaskAlignedClassifier(solver="adam"), "partial_fit")
+    model = MultiTaskAlignedClassifier()
+    assert not hasattr(model, "partial_fit")
+    with pytest.raises(AttributeError) as error:
+        model.partial_fit  # noqa: B018
+    assert "solver='adam'" in str(error.value.__cause__)
+
+
+class CountEpochs(Callback):
+    def __init__(self) -> None:
+        self.epochs = 0
+
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+        self.epochs += 1
+
+
+@pytest.mark.parametrize("solver", ["lbfgs", "adam"])
+def test_callbacks_see_every_epoch(solver: str) -> None:
+    X, y, task = make_tasks()
+    counter = CountEpochs()
+    model = MultiTaskAlignedClassifier(solver=solver, callbacks=[counter], max_iter=300, tol=0.01)
+    model.fit(X, y, task=task)
+    assert counter.epochs == model.n_iter_ == len(model.net_.history)
+
+
+def test_net_params_take_precedence() -> None:
+    X, y, task = make_tasks()
+    model = MultiTaskAlignedClassifier(
+        solver="adam", max_iter=300, tol=0.01, random_state=0
+    )
+    with pytest.raises(TypeError, match="fused"):
+        model.set_params(net_params={"optimizer": torch.optim.LBFGS}).fit(X, y, task=task)
+    model.set_params(net_params={"optimizer": torch.optim.AdamW}).fit(X, y, task=task)
+    assert isinstance(model.net_.optimizer_, torch.optim.AdamW)
+
+
+def test_pickle_keeps_every_prediction() -> None:
+    X, y, task = make_tasks()
+    for solver in ("lbfgs", "adam"):
+        model = MultiTaskAlignedClassifier(solver=solver, max_iter=300, tol=0.01, random_state=0)
+        model.fit(X, y, task=task)
+        copy = pickle.loads(pickle.dumps(model))
+        np.testing.assert_array_equal(
+            copy.predict_proba(X, task=task), model.predict_proba(X, task=task)
+        )
+
+
+def test_pickle_does_not_hold_the_training_rows() -> None:
+    X, y, task = make_tasks(rows=10_000)
+    model = MultiTaskAlignedClassifier(**{**CONVEX, "tol": 0.01}).fit(X, y, task=task)
+    assert len(pickle.dumps(model)) < X.nbytes / 10
+
+
+def test_set_output_names_the_representation() -> None:
+    X, y, task = make_tasks()
+    model = MultiTaskAlignedClassifier(hidden_layer_sizes=(3,), random_state=0)
+    frame = model.set_output(transform="pandas").fit(X, y, task=task).transform(X, task=task)
+    assert frame.columns.tolist() == [f"multitaskalignedclassifier{j}" for j in range(3)]
+
+
+def test_float32_features_keep_their_type_and_nearly_the_result() -> None:
+    X, y, task = make_tasks()
+    double = MultiTaskAlignedClassifier(**{**CONVEX, "tol": 1e-6}).fit(X, y, task=task)
+    single = MultiTaskAlignedClassifier(**{**CONVEX, "tol": 1e-5}, dtype="float32")
+    single.fit(X.astype(np.float32), y, task=task)
+    assert single.module_.heads.own.dtype == torch.float32
+    assert single.transform(X.astype(np.float32), task=task).dtype == np.float32
+    np.testing.assert_allclose(
+        single.predict_proba(X.astype(np.float32), task=task),
+        double.predict_proba(X, task=task),
+        atol=1e-3,
+    )
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"alignment": "low_rank", "alignment_rank": 9}, "alignment_rank=9 exceeds the number"),
+        ({"hidden_layer_sizes": (8, 0)}, "hidden_layer_sizes must be positive integers"),
+        ({"task_weight": {0: 1.0, 1: 1.0}}, r"missing: \[2\]"),
+        ({"task_weight": {0: 1, 1: 1, 2: 1, "x": 1}}, r"Unknown: \['x'\]"),
+        ({"task_weight": [1.0, 2.0]}, "one entry per task, 3 in all"),
+        ({"task_weight": [1.0, -2.0, 1.0]}, "finite and non-negative"),
+        ({"task_weight": ["a", "b", "c"]}, "must hold numbers"),
+        ({"alpha": -1}, "The 'alpha' parameter"),
+        ({"solver": "sgd"}, "The 'solver' parameter"),
+        ({"early_stopping": True, "validation_fraction": 1e-9}, "leaves no row"),
+    ],
+)
+def test_wrong_parameters_are_named(params: dict[str, Any], message: str) -> None:
+    X, y, task = make_tasks()
+    with pytest.raises(ValueError, match=message):
+        MultiTaskAlignedClassifier(**params).fit(X, y, task=task)
+
+
+def test_weights_that_leave_nothing_are_refused() -> None:
+    X, y, task = make_tasks()
+    model = MultiTaskAlignedClassifier()
+    with pytest.raises(ValueError, match=r"zero"):
+        model.fit(X, y, task=task, sample_weight=np.zeros(len(y)))
+    with pytest.raises(ValueError, match="Negative values in data passed to `sample_weight`"):
+        model.fit(X, y, task=task, sample_weight=-np.ones(len(y)))
+
+
+def test_wide_rows_with_alignment_have_no_single_representation() -> None:
+    X, y, _ = make_tasks()
+    Y = np.column_stack([y, 1 - y])
+    aligned = MultiTaskAlignedClassifier(alignment="diagonal", random_state=0).fit(X, Y)
+    assert aligned.predict_proba(X).shape == (len(X), 2)
+    with pytest.raises(ValueError, match="one representation per task"):
+        aligned.transform(X)
+    assert MultiTaskAlignedClassifier(random_state=0).fit(X, Y).alignment_ is None
