@@ -90,7 +90,7 @@ def _gain(runs: Runs, baseline: Runs) -> str:
     """Mean gain over a baseline on the seeds both have, ± its standard error."""
     seeds = sorted(runs.keys() & baseline.keys())
     if runs is baseline or not seeds:
-        return "–"
+        return "-"
     gains = [runs[seed]["score"] - baseline[seed]["score"] for seed in seeds]
     if len(seeds) == 1:
         return f"{gains[0]:+.2f}"
@@ -101,7 +101,7 @@ def _worst_task(runs: Runs, baseline: Runs) -> str:
     """The task that loses most against a baseline: its mean difference and its name."""
     seeds = sorted(runs.keys() & baseline.keys())
     if runs is baseline or not seeds:
-        return "–"
+        return "-"
     differences = {
         task: np.mean([runs[seed]["tasks"][task] - baseline[seed]["tasks"][task] for seed in seeds])
         for task in runs[seeds[0]]["tasks"]

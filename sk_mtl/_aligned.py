@@ -7,9 +7,10 @@ from typing import Any, ClassVar
 import numpy as np
 from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
+from sklearn.utils.validation import _check_sample_weight
 
 from sk_mtl._base import BaseAligned
-from sk_mtl._labels import MISSING, read_columns
+from sk_mtl._labels import read_columns, read_labels
 from sk_mtl._tasks import Array
 
 
@@ -41,12 +42,12 @@ class MultiTaskAlignedClassifier(ClassifierMixin, BaseAligned):
         Activation g of the shared layers.
     skip_connection : bool, default=True
         Whether heads see the aligned features themselves beside the shared representation (the
-        ``W_i``). The shared layers then add to a linear model, and are penalised 100 times as
+        ``W_i``). The shared layers then add to a linear model, and are penalised some 30 times as
         much.
     alignment : {"auto", "full", "low_rank", "diagonal"} or None, default="auto"
         Form of ``R_i - I``. "auto": none for one task or a wide ``y``; for stacked tasks low rank
         where that has fewer entries, else full. None: all ``R_i = I``.
-    alignment_alpha : float, default=400
+    alignment_alpha : float, default=1000
         Penalty on the squared Frobenius norm of ``R_i - I``.
     alignment_rank : int, default=8
         Rank of ``R_i - I`` for ``alignment="low_rank"``.
@@ -76,9 +77,9 @@ class MultiTaskAlignedClassifier(ClassifierMixin, BaseAligned):
         Rows per batch for "adam"; "auto" is ``min(200, n_samples)``.
     learning_rate_init : float, default=0.001
         Learning rate of "adam". The ``R_i`` take a tenth of it.
-    max_iter : int, default=200
+    max_iter : int, default=1000
         Most epochs of "adam", or iterations of "lbfgs".
-    tol : float, default=3e-4
+    tol : float, default=1e-4
         Training ends when ``n_iter_no_change`` epochs have not lowered the loss by this much, or
         (for "lbfgs") no entry of its gradient exceeds a tenth of it. With ``early_stopping`` the
         score takes the loss's place.
@@ -266,14 +267,20 @@ n_tasks) or list of ndarray
         predicted = self.predict(X, task=task)
         if not self._tasks.wide:
             return float(accuracy_score(y, predicted, sample_weight=sample_weight))
-        columns, _ = read_columns(y, len(predicted))
-        codes = self._labels.encode_columns(columns, self.tasks_)
-        guess = self._labels.encode_columns(list(predicted.T), self.tasks_)
-        weight = np.ones(len(codes)) if sample_weight is None else np.asarray(sample_weight)
-        weight = weight[:, None] * (codes != MISSING)
-        counted = weight.sum(axis=0) > 0
-        right = (weight * (codes == guess)).sum(axis=0)
-        return float(np.mean(right[counted] / weight.sum(axis=0)[counted]))
+        columns, names = read_columns(y, len(predicted))
+        if len(columns) != len(self.tasks_):
+            raise ValueError(f"y has {len(columns)} columns for {len(self.tasks_)} tasks.")
+        if names is not None and hasattr(y, "columns"):
+            self._tasks.check_columns(names)
+        weight = _check_sample_weight(sample_weight, predicted, ensure_non_negative=True)
+        per_task = []
+        for column, guess, name in zip(columns, predicted.T, self.tasks_.tolist(), strict=True):
+            labels, labelled = read_labels(column, f"column {name!r} of y")
+            if weight[labelled].any():
+                per_task.append(np.average(guess[labelled] == labels, weights=weight[labelled]))
+        if not per_task:
+            raise ValueError("y holds no label of positive weight: there is nothing to score.")
+        return float(np.mean(per_task))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -284,6 +291,6 @@ n_tasks) or list of ndarray
 def _columns_as_array(columns: list[Array]) -> Array:
     """Columns side by side, in their common type where they have one."""
     kinds = {column.dtype.kind for column in columns}
-    if len(kinds) == 1:
+    if len(kinds) == 1 or kinds <= set("iuf"):
         return np.stack(columns, axis=1)
     return np.stack([column.astype(object) for column in columns], axis=1)

@@ -95,7 +95,7 @@ class BaseAligned(
         activation: str = "relu",
         skip_connection: bool = True,
         alignment: str | None = "auto",
-        alignment_alpha: float = 400.0,
+        alignment_alpha: float = 1000.0,
         alignment_rank: int = 8,
         alpha: float = 0.2,
         head_alpha: float = 2.0,
@@ -105,8 +105,8 @@ class BaseAligned(
         solver: str = "lbfgs",
         batch_size: int | str = "auto",
         learning_rate_init: float = 1e-3,
-        max_iter: int = 200,
-        tol: float = 3e-4,
+        max_iter: int = 1000,
+        tol: float = 1e-4,
         shuffle: bool = True,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
@@ -248,16 +248,18 @@ class BaseAligned(
                 f"y has {len(columns)} column(s), but the estimator was fitted on "
                 f"{'a wide y' if self._tasks.wide else 'one label per row'}."
             )
+        if names is not None and hasattr(y, "columns"):
+            self._tasks.check_columns(names)
         if of_task is None:
             labels = self._labels.encode_columns(columns, self.tasks_)
-            weight = weight[:, None] * (labels != MISSING)
+            per_entry = weight[:, None] * (labels != MISSING)
         else:
-            labels = self._labels.encode_rows(columns[0], of_task, self.tasks_)
-        rows = TrainingRows(features, of_task, labels, weight)
+            labels, per_entry = self._labels.encode_rows(columns[0], of_task, self.tasks_), weight
+        rows = TrainingRows(features, of_task, labels, per_entry, row_weight=weight)
         if not keep:
             self.task_weight_ = self._weigh_tasks(rows, columns)
         factor = self.task_weight_ if of_task is None else self.task_weight_[of_task]
-        return replace(rows, weight=weight * factor)
+        return replace(rows, weight=per_entry * factor)
 
     def _learn_tasks(
         self, columns: list[Array], names: Array | None, ids: Array | None, route: Any, classes: Any
@@ -288,9 +290,8 @@ class BaseAligned(
             reweighter = clone(self.task_weight).set_params(task_column=None)
             y = columns[0] if rows.task is not None else self._wide(columns)
             ids = None if self._tasks.route in ("wide", "none") else self.tasks_[rows.task]
-            row_weight = rows.weight if rows.task is not None else rows.weight.max(axis=1)
             self.task_reweighter_ = reweighter.fit(
-                rows.features, y, task=ids, sample_weight=row_weight
+                rows.features, y, task=ids, sample_weight=rows.row_weight
             )
             weight: Array = np.asarray(self.task_reweighter_.task_weight_)
             return np.asarray(weight / weight.mean())
@@ -309,8 +310,7 @@ class BaseAligned(
         self._random_state = check_random_state(self.random_state)
         params = self.get_params(deep=False)
         params["hidden_layer_sizes"] = _layer_sizes(self.hidden_layer_sizes)
-        row_weight = rows.weight if rows.weight.ndim == 1 else rows.weight.max(axis=1)
-        self._scaler = InputScaler.fit(rows.features, row_weight, self.input_scaling)
+        self._scaler = InputScaler.fit(rows.features, rows.row_weight, self.input_scaling)
         self.feature_mean_, self.feature_map_ = self._scaler.mean, self._scaler.weight
         self._plan = HeadPlan.of(self._labels.per_task)
         network = build_network(rows, self._plan, self._scaler, params, self._random_state)
@@ -398,7 +398,9 @@ class BaseAligned(
         -------
         representation : ndarray of shape (n_samples, capacity)
         """
-        return self.fit(X, y, task=task, sample_weight=sample_weight).transform(X, task=task)
+        fitted = self.fit(X, y, task=task, sample_weight=sample_weight)
+        representation: Array = fitted.transform(X, task=task)
+        return representation
 
     @property
     def alignment_(self) -> Array | None:

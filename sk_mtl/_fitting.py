@@ -39,17 +39,22 @@ class TrainingRows:
     codes : ndarray of shape (n_rows,) or (n_rows, n_tasks)
         Label codes within the task, `MISSING` where there is no label.
     weight : ndarray like ``codes``
-        0 where there is no label.
+        Sample weight times the task's weight; 0 where there is no label.
+    row_weight : ndarray of shape (n_rows,)
+        The sample weight alone.
     """
 
     features: Array
     task: Array | None
     codes: Array
     weight: Array
+    row_weight: Array
 
     def take(self, rows: Array) -> TrainingRows:
         task = None if self.task is None else self.task[rows]
-        return TrainingRows(self.features[rows], task, self.codes[rows], self.weight[rows])
+        return TrainingRows(
+            self.features[rows], task, self.codes[rows], self.weight[rows], self.row_weight[rows]
+        )
 
     def sorted_by_task(self) -> TrainingRows:
         return self if self.task is None else self.take(np.argsort(self.task, kind="stable"))

@@ -13,7 +13,7 @@ from sk_mtl._grouped import Segments
 from sk_mtl._heads import TaskHeads
 
 # Prior variance of what the hidden layers add to the linear path beside them, relative to its.
-_NONLINEAR_SHARE = 0.01
+_NONLINEAR_SHARE = 0.03
 
 _ACTIVATIONS: dict[str, type[nn.Module]] = {
     "identity": nn.Identity,
@@ -26,9 +26,10 @@ _ACTIVATIONS: dict[str, type[nn.Module]] = {
 class SharedLayers(nn.Module):
     """The shared module B: fully connected layers, each followed by the activation.
 
-    Weights start at random such that a layer keeps the squared norm of its input. Their penalty
-    is on the distance from that start: a layer that the data says little about remains a layer
-    of random features, where a penalty on the weights themselves would switch it off.
+    Weights start at random such that a layer keeps the squared norm of its input, biases at 0.
+    The penalty is on the distance from that start: a layer that the data says little about
+    remains a layer of random features, where a penalty on the weights themselves would switch it
+    off. Biases are penalised as well, or they would be a way round the heads' priors.
     """
 
     def __init__(
@@ -49,21 +50,18 @@ class SharedLayers(nn.Module):
                 linear.bias.zero_()
             layers += [linear, _ACTIVATIONS[activation]()]
         self.layers = nn.Sequential(*layers)
-        for j, weight in enumerate(self._weights()):
-            self.register_buffer(f"start_{j}", weight.detach().clone())
-
-    def _weights(self) -> list[Tensor]:
-        return [layer.weight for layer in self.layers if isinstance(layer, nn.Linear)]
+        for j, parameter in enumerate(self.layers.parameters()):
+            self.register_buffer(f"start_{j}", parameter.detach().clone())
 
     def forward(self, rows: Tensor) -> Tensor:
         shared: Tensor = self.layers(rows)
         return shared
 
     def penalty(self) -> Tensor:
-        """Squared distance of the weights from their start."""
+        """Squared distance of the parameters from their start."""
         distance = torch.zeros(())
-        for j, weight in enumerate(self._weights()):
-            distance = distance + (weight - getattr(self, f"start_{j}")).square().sum()
+        for j, parameter in enumerate(self.layers.parameters()):
+            distance = distance + (parameter - getattr(self, f"start_{j}")).square().sum()
         return distance
 
 
@@ -128,13 +126,35 @@ class AlignedNetwork(nn.Module):
     def penalty(self) -> Tensor:
         """Half the penalised squares, on the scale of the loss summed over rows."""
         weights = self.penalties
-        # The layers' penalty matches that of the heads on them: both sides of one product.
-        share = _NONLINEAR_SHARE if self.skip_connection else 1.0
-        total = 0.5 * weights["alpha"] / share * self.shared.penalty()
+        total = 0.5 * self._shared_alpha * self.shared.penalty()
         total = total + self.heads.penalty(weights["alpha"], weights["head_alpha"])
         if self.alignment is not None:
             total = total + 0.5 * weights["alignment_alpha"] * self.alignment.penalty()
         return total
+
+    @property
+    def _shared_alpha(self) -> float:
+        """The layers' penalty, which matches that of the heads on them: sides of one product."""
+        return self.penalties["alpha"] / (_NONLINEAR_SHARE if self.skip_connection else 1.0)
+
+    def stiffness(self) -> dict[str, Tensor | float]:
+        """How strongly the penalty holds each parameter, by its name: its second derivative."""
+        weights = self.penalties
+        of_family, of_task = self.heads.bias_precision
+        known: dict[str, Tensor | float] = {
+            "heads.shared": weights["alpha"],
+            "heads.own": weights["head_alpha"],
+            "heads.shared_bias": of_family,
+            "heads.own_bias": of_task.index_select(0, self.heads.family),
+        }
+        return {
+            name: known[name]
+            if name in known
+            else weights["alignment_alpha"]
+            if name.startswith("alignment.")
+            else self._shared_alpha
+            for name, _ in self.named_parameters()
+        }
 
 
 class TaskLoss(nn.Module):

@@ -31,9 +31,12 @@ class InputScaler:
     def fit(cls, X: Floats, row_weight: Floats, kind: str | None) -> InputScaler:
         """Statistics of the rows of all tasks together.
 
-        ``"standard"`` divides each feature by its standard deviation, with a floor. "principal"
+        "standard" divides each feature by its standard deviation, with a floor. "principal"
         multiplies by the square root of the covariance in addition, so that an equal penalty on
         all weights shrinks them towards the strong directions. None leaves the features alone.
+
+        The outcome of a PCA is not divided: its standard deviations say which directions are
+        strong. So a PCA (of standardised features) before the model does not change the model.
         """
         X = X.astype(np.float64, copy=False)
         n_features = X.shape[1]
@@ -42,7 +45,9 @@ class InputScaler:
         share = row_weight / row_weight.sum()
         mean = share @ X
         centred = X - mean
-        deviation = _floored_deviation(share @ centred**2)
+        deviation: Floats = np.ones(n_features)
+        if not _are_principal_components(centred * np.sqrt(share)[:, None]):
+            deviation = _floored_deviation(share @ centred**2)
         centred /= deviation
         if kind == "standard":
             weight = 1 / deviation
@@ -57,6 +62,17 @@ class InputScaler:
         centred = X - self.mean
         scaled: Floats = centred * self.weight if self.weight.ndim == 1 else centred @ self.weight
         return scaled
+
+
+def _are_principal_components(rows: Floats) -> bool:
+    """Whether the features are uncorrelated, as no data are by chance, the strongest first."""
+    covariance = rows.T @ rows
+    variance = covariance.diagonal()
+    if len(variance) == 1 or not variance.all() or (np.diff(variance) > 0).any():
+        return False
+    deviation = np.sqrt(variance)
+    correlation = covariance / np.outer(deviation, deviation) - np.eye(len(variance))
+    return bool(np.abs(correlation).max() < 1e-5)
 
 
 def _floored_deviation(variance: Floats) -> Floats:

@@ -17,7 +17,7 @@ from sklearn.base import (
 from sklearn.utils._param_validation import Interval, RealNotInt
 from sklearn.utils.validation import _check_sample_weight, _num_samples, check_is_fitted
 
-from sk_mtl._labels import read_labels, read_columns
+from sk_mtl._labels import read_columns, read_labels
 from sk_mtl._moments import (
     Classes,
     Moments,
@@ -366,11 +366,7 @@ def _join(known: TaskSet, new: TaskSet) -> TaskSet:
             "them in one way."
         )
     if known.wide:
-        if known.ids.tolist() != new.ids.tolist():
-            raise ValueError(
-                f"y has the columns {listing(new.ids)}; those of the first y were "
-                f"{listing(known.ids)}. Pass the same columns in the same order."
-            )
+        known.check_columns(new.ids)
         return known
     if (known.ids.dtype.kind == "U") != (new.ids.dtype.kind == "U"):
         raise ValueError(

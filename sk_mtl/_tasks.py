@@ -227,6 +227,14 @@ class TaskSet:
     def __len__(self) -> int:
         return len(self.ids)
 
+    def check_columns(self, names: Array) -> None:
+        """Refuse a wide ``y`` with other columns than the tasks, or in another order."""
+        if names.tolist() != self.ids.tolist():
+            raise ValueError(
+                f"y has the columns {listing(names)}; those of the first y were "
+                f"{listing(self.ids)}. Pass the same columns in the same order."
+            )
+
     def encode(self, ids: Array | None, n_rows: int) -> npt.NDArray[np.intp] | None:
         """Codes of the rows' tasks; None where every row belongs to every task (wide ``y``)."""
         if self.wide:

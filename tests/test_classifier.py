@@ -6,12 +6,13 @@ import pickle
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
-from skorch.callbacks import Callback
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
+from skorch.callbacks import Callback
 
 from sk_mtl import MultiTaskAlignedClassifier, SVDTaskReweighter
 
@@ -186,12 +187,11 @@ def test_label_sets_that_overlap_share_a_head_class_by_class() -> None:
 def test_task_weight_is_a_sample_weight_for_all_rows_of_the_task() -> None:
     X, y, task = make_tasks()
     by_task = np.array([3.0, 0.5, 1.0])
-    model = MultiTaskAlignedClassifier(**CONVEX)
+    # Task weights leave the scaling of the features alone, which sample weights do not.
+    model = MultiTaskAlignedClassifier(**CONVEX, input_scaling=None)
     expected = clone(model).fit(X, y, task=task, sample_weight=by_task[task])
     for task_weight in (by_task, by_task.tolist(), dict(enumerate(by_task.tolist()))):
-        model.set_params(task_weight=task_weight, input_scaling=None)
-        expected.set_params(input_scaling=None).fit(X, y, task=task, sample_weight=by_task[task])
-        model.fit(X, y, task=task)
+        model.set_params(task_weight=task_weight).fit(X, y, task=task)
         np.testing.assert_array_equal(model.task_weight_, by_task)
         np.testing.assert_allclose(
             model.predict_proba(X, task=task), expected.predict_proba(X, task=task), atol=1e-6
@@ -246,10 +246,14 @@ def test_biases_move_only_as_far_as_the_class_counts_prove() -> None:
     assert positive_rate(6_000, 10_000) == pytest.approx(0.6, abs=0.005)
 
 
+def global_state() -> Any:
+    return np.random.get_state()[1].copy()  # type: ignore[index]  # noqa: NPY002
+
+
 @pytest.mark.parametrize("solver", ["lbfgs", "adam"])
 def test_the_seed_decides_the_model_and_nothing_global_changes(solver: str) -> None:
     X, y, task = make_tasks()
-    before = np.random.get_state()[1].copy(), torch.get_rng_state(), torch.get_num_threads()
+    before = global_state(), torch.get_rng_state(), torch.get_num_threads()
     settings: dict[str, Any] = {"solver": solver, "max_iter": 300, "tol": 0.01}
     first, second, other = (
         MultiTaskAlignedClassifier(random_state=seed, **settings)
@@ -259,7 +263,7 @@ def test_the_seed_decides_the_model_and_nothing_global_changes(solver: str) -> N
     )
     np.testing.assert_array_equal(first, second)
     assert np.abs(first - other).max() > 1e-6
-    np.testing.assert_array_equal(before[0], np.random.get_state()[1])
+    np.testing.assert_array_equal(before[0], global_state())
     assert torch.equal(before[1], torch.get_rng_state())
     assert before[2] == torch.get_num_threads()
 
@@ -399,9 +403,7 @@ def test_callbacks_see_every_epoch(solver: str) -> None:
 
 def test_net_params_take_precedence() -> None:
     X, y, task = make_tasks()
-    model = MultiTaskAlignedClassifier(
-        solver="adam", max_iter=300, tol=0.01, random_state=0
-    )
+    model = MultiTaskAlignedClassifier(solver="adam", max_iter=300, tol=0.01, random_state=0)
     with pytest.raises(TypeError, match="fused"):
         model.set_params(net_params={"optimizer": torch.optim.LBFGS}).fit(X, y, task=task)
     model.set_params(net_params={"optimizer": torch.optim.AdamW}).fit(X, y, task=task)
@@ -484,3 +486,34 @@ def test_wide_rows_with_alignment_have_no_single_representation() -> None:
     with pytest.raises(ValueError, match="one representation per task"):
         aligned.transform(X)
     assert MultiTaskAlignedClassifier(random_state=0).fit(X, Y).alignment_ is None
+
+
+def test_wide_score_is_the_mean_over_tasks_of_the_labelled_rows() -> None:
+    X, y, _ = make_tasks()
+    Y = np.column_stack([y, 1.0 - y, y])
+    Y[:100, 1] = np.nan
+    Y[:, 2] = np.nan
+    Y[:40, 2] = y[:40]
+    model = MultiTaskAlignedClassifier(**CONVEX).fit(X, Y)
+    weight = np.random.default_rng(0).uniform(size=len(y))
+    predicted = model.predict(X)
+    expected = np.mean(
+        [
+            np.average(predicted[seen, t] == Y[seen, t], weights=weight[seen])
+            for t, seen in enumerate(~np.isnan(Y).T)
+        ]
+    )
+    assert model.score(X, Y, sample_weight=weight) == pytest.approx(expected)
+    with pytest.raises(ValueError, match="no label of positive weight"):
+        model.score(X, np.full_like(Y, np.nan))
+    with pytest.raises(ValueError, match="y has 2 columns for 3 tasks"):
+        model.score(X, Y[:, :2])
+
+
+def test_wide_frames_are_matched_by_name() -> None:
+    X, y, _ = make_tasks()
+    Y = pd.DataFrame({"up": y, "down": np.where(np.arange(len(y)) % 3, 1.0 - y, np.nan)})
+    model = MultiTaskAlignedClassifier(**CONVEX).fit(X, Y)
+    assert model.predict(X).dtype.kind == "f"
+    with pytest.raises(ValueError, match=r"columns \['down', 'up'\]; those of the first"):
+        model.score(X, Y[["down", "up"]])

@@ -7,15 +7,11 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sk_mtl import MultiTaskAlignedClassifier, SVDTaskReweighter
 
-SMALL: dict[str, Any] = {"hidden_layer_sizes": (8,), "max_iter": 2000, "random_state": 0}
-CONVEX = MultiTaskAlignedClassifier(
-    hidden_layer_sizes=(), alignment=None, tol=1e-9, max_iter=2000, random_state=0
-)
 CLASSIFIERS = [
-    MultiTaskAlignedClassifier(random_state=0, max_iter=2000),
-    CONVEX,
-    MultiTaskAlignedClassifier(alignment="full", activation="tanh", **SMALL),
-    MultiTaskAlignedClassifier(solver="adam", learning_rate_init=0.01, **SMALL),
+    MultiTaskAlignedClassifier(random_state=0),
+    MultiTaskAlignedClassifier(hidden_layer_sizes=(), alignment=None),
+    MultiTaskAlignedClassifier(alignment="full", activation="tanh", random_state=0),
+    MultiTaskAlignedClassifier(solver="adam", learning_rate_init=0.01, random_state=0),
 ]
 WEIGHTS = "check_sample_weight_equivalence_on_dense_data"
 
@@ -23,8 +19,6 @@ WEIGHTS = "check_sample_weight_equivalence_on_dense_data"
 def expected_failures(estimator: MultiTaskAlignedClassifier) -> dict[str, str]:
     if estimator.solver == "adam":
         return {WEIGHTS: "a weight is not a repeated row in a mini-batch (as in MLPClassifier)"}
-    if estimator.hidden_layer_sizes != ():
-        return {WEIGHTS: "the loss is not convex: rounding errors decide where training stops"}
     return {}
 
 

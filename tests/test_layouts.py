@@ -15,7 +15,7 @@ N_TASKS = 3
 
 
 def linear(**params):
-    """A convex model, trained until no entry of the gradient exceeds 1e-9."""
+    """A convex model, trained until its loss no longer changes."""
     settings = {"hidden_layer_sizes": (), "alignment": None, "tol": 1e-8, "max_iter": 2000}
     settings["n_iter_no_change"] = 2000
     return MultiTaskAlignedClassifier(**{**settings, **params})
@@ -361,10 +361,9 @@ def test_wide_score_needs_every_column(wide):
     X, Y, _, _ = wide
     model = linear().fit(X, Y)
     for wrong in (Y[:, :2], np.column_stack([Y, Y]), np.zeros(60)):
-        with pytest.raises(ValueError, match=r"y has \d column.* fitted on 3, one per task"):
+        with pytest.raises(ValueError, match=r"y has \d columns for 3 tasks"):
             model.score(X, wrong)
-    with pytest.raises(ValueError, match=r"Column 0 of y holds the label 5\.0; its labels are"):
-        model.score(X, Y + 5)
+    assert model.score(X, Y + 5) == 0  # labels that no task knows are never right
 
 
 # Score and transform

@@ -72,8 +72,8 @@ def test_shared_layers_are_penalised_for_leaving_their_start() -> None:
     assert layers.penalty() == 0
     with torch.no_grad():
         layers.layers[0].weight += 0.5
-        layers.layers[0].bias += 7.0
-    torch.testing.assert_close(layers.penalty(), torch.tensor(12 * 0.25))
+        layers.layers[0].bias += 2.0
+    torch.testing.assert_close(layers.penalty(), torch.tensor(12 * 0.25 + 3 * 4.0))
 
 
 def binary_heads(generator: torch.Generator) -> TaskHeads:

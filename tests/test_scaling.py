@@ -1,0 +1,87 @@
+"""The linear map of the features."""
+
+import numpy as np
+import pytest
+from sklearn.decomposition import PCA
+from sklearn.preprocessing import StandardScaler
+
+from sk_mtl._scaling import InputScaler
+
+ONES = np.ones(60)
+
+
+def correlated(n_rows: int = 60, n_features: int = 5, seed: int = 0) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    return rng.standard_normal((n_rows, n_features)) @ rng.standard_normal((n_features, n_features))
+
+
+def test_principal_is_the_square_root_of_the_covariance() -> None:
+    X = StandardScaler().fit_transform(correlated())
+    z = InputScaler.fit(X, ONES, "principal").transform(X)
+    # Equal deviations only rescale, so the covariance of z is that of X C^(1/2): C (C + floor).
+    covariance = X.T @ X / 60
+    expected = covariance @ (covariance + 0.1 * np.eye(5))
+    found = z.T @ z / 60
+    np.testing.assert_allclose(found, expected / np.trace(expected), atol=1e-12)
+
+
+@pytest.mark.parametrize("n_rows", [4, 60])
+@pytest.mark.parametrize("kind", ["principal", "standard"])
+def test_mean_squared_norm_is_one(n_rows: int, kind: str) -> None:
+    X = 100 * correlated(n_rows) + 7
+    z = InputScaler.fit(X, np.ones(n_rows), kind).transform(X)
+    np.testing.assert_allclose(z.mean(axis=0), 0, atol=1e-10)
+    assert (z**2).sum(axis=1).mean() == pytest.approx(1)
+
+
+def test_few_rows_give_the_same_map_as_the_covariance() -> None:
+    """More features than rows take the way through the rows' Gram matrix."""
+    X = correlated(8, 20)
+    weight = np.ones(8)
+    few = InputScaler.fit(X, weight, "principal")
+    padded = InputScaler.fit(np.repeat(X, 4, axis=0), np.ones(32), "principal")
+    np.testing.assert_allclose(few.weight, padded.weight, atol=1e-10)
+
+
+def test_weights_are_repetitions() -> None:
+    X = correlated()
+    times = np.random.default_rng(0).integers(1, 4, 60)
+    weighted = InputScaler.fit(X, times.astype(float), "principal")
+    repeated = InputScaler.fit(X.repeat(times, axis=0), np.ones(times.sum()), "principal")
+    np.testing.assert_allclose(weighted.weight, repeated.weight, atol=1e-12)
+    np.testing.assert_allclose(weighted.mean, repeated.mean, atol=1e-12)
+
+
+def test_a_pca_before_changes_distances_no_more_than_a_rotation() -> None:
+    X = StandardScaler().fit_transform(correlated())
+    scores = PCA().fit_transform(X)
+    plain = InputScaler.fit(X, ONES, "principal").transform(X)
+    rotated = InputScaler.fit(scores, ONES, "principal").transform(scores)
+    np.testing.assert_allclose(plain @ plain.T, rotated @ rotated.T, atol=1e-12)
+
+
+def test_a_feature_in_units_of_its_own_does_not_drown_the_others() -> None:
+    X = correlated()
+    X[:, 0] *= 1e6
+    z = InputScaler.fit(X, ONES, "standard").transform(X)
+    assert z.std(axis=0).min() > 0.5 * z.std(axis=0).max()
+
+
+def test_rare_features_are_not_blown_up() -> None:
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((60, 5))
+    X[:, 0] = 0
+    X[0, 0] = 0.01
+    z = InputScaler.fit(X, ONES, "standard").transform(X)
+    assert np.abs(z[:, 0]).max() < 0.1 * np.abs(z[:, 1:]).max()
+
+
+@pytest.mark.parametrize("kind", ["principal", "standard"])
+def test_constant_features_are_harmless(kind: str) -> None:
+    X = np.full((60, 3), 5.0)
+    np.testing.assert_array_equal(InputScaler.fit(X, ONES, kind).transform(X), 0)
+
+
+def test_none_leaves_the_features_alone() -> None:
+    X = correlated()
+    np.testing.assert_array_equal(InputScaler.fit(X, ONES, None).transform(X), X)
