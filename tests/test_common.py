@@ -22,7 +22,7 @@ def expected_failures(estimator: MultiTaskAlignedClassifier) -> dict[str, str]:
     return {}
 
 
-@parametrize_with_checks(CLASSIFIERS, expected_failed_checks=expected_failures, xfail_strict=True)
+@parametrize_with_checks(CLASSIFIERS, expected_failed_checks=expected_failures)
 def test_classifier(estimator: Any, check: Any) -> None:
     check(estimator)
 

@@ -111,7 +111,7 @@ def multi_task(X: np.ndarray, y: np.ndarray) -> GridSearchCV:
         task_column=-1, task_weight=SVDTaskReweighter(), random_state=0
     )
     grid = {
-        "model__alignment_alpha": [50, 400],
+        "model__alignment_alpha": [2, 20, 200],
         "model__head_alpha": [0.5, 2],
         "model__task_weight__n_components": [1, 0.9],
     }
