@@ -18,7 +18,7 @@ from _data import Integers, Metric, Tasks
 
 Probabilities = NDArray[np.float64]
 
-PER_TASK_C = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
+PER_TASK_C = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
 POOLED_C = (1e-4, 1e-3, 1e-2, 1e-1)
 DEFAULT_C = 1e-2
 MAX_ITER = 10_000

@@ -183,6 +183,14 @@ def _dtype_name(params: dict[str, Any]) -> str:
 def _device(device: str) -> str:
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(
+            f'device={device!r} cannot be used here: {reason}. Pass "cpu", or "auto" for a GPU '
+            "where there is one."
+        ) from error
     return device
 
 

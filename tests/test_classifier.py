@@ -460,6 +460,7 @@ def test_float32_features_keep_their_type_and_nearly_the_result() -> None:
         ({"task_weight": ["a", "b", "c"]}, "must hold numbers"),
         ({"alpha": -1}, "The 'alpha' parameter"),
         ({"solver": "sgd"}, "The 'solver' parameter"),
+        ({"device": "gpu"}, "device='gpu' cannot be used here"),
         ({"early_stopping": True, "validation_fraction": 1e-9}, "leaves no row"),
     ],
 )

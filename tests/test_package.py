@@ -1,5 +1,6 @@
 """What importing the package costs, and that README's example runs as pasted."""
 
+import os
 import re
 import subprocess
 import sys
@@ -9,12 +10,19 @@ import pytest
 
 import sk_mtl
 
-README = Path(__file__).parent.parent / "README.md"
+ROOT = Path(__file__).parent.parent
+README = ROOT / "README.md"
 
 
-def run(code: str) -> str:
+def run(code: str, folder: Path | None = None) -> str:
+    environment = {name: value for name, value in os.environ.items() if name != "SK_MTL_DATA"}
     result = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False
+        [sys.executable, "-W", "error", "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=folder,
+        env=environment,
     )
     assert result.returncode == 0, result.stderr
     return result.stdout
@@ -40,3 +48,19 @@ def test_readme_example_runs() -> None:
     probabilities, score = run(code).strip().rsplit("\n", 1)
     assert probabilities.startswith("[[")
     assert float(score) > 0.85
+
+
+def test_readme_table_is_made_from_the_results(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    from readme_table import with_summary
+
+    text = README.read_text(encoding="utf-8")
+    assert with_summary(text) == text
+
+
+def test_main_example_beats_a_model_per_task_and_a_pooled_one(tmp_path: Path) -> None:
+    example = ROOT / "docs" / "examples" / "digits_from_five_scanners.py"
+    out = run(f"import runpy; runpy.run_path({str(example)!r})['main'](seeds=1)", tmp_path)
+    alone, pooled, multi_task = map(float, re.findall(r"^mean +(\S+) +(\S+) +(\S+)$", out, re.M)[0])
+    assert multi_task > max(alone, pooled)
+    assert (tmp_path / "sk_mtl_example.png").stat().st_size > 10_000
