@@ -201,7 +201,7 @@ n_tasks) or list of ndarray
         ValueError
             If the tasks are not named as in `fit`, or an id is unseen.
         """
-        from sk_mtl._fitting import run_probabilities
+        from sk_mtl._running import run_probabilities
 
         features, codes = self._read_rows(X, task)
         columns = run_probabilities(self.net_, self._scaler, features, codes)

@@ -24,6 +24,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from sk_mtl._labels import MISSING, LabelSet, read_columns
+from sk_mtl._rows import TrainingRows
 from sk_mtl._scaling import InputScaler
 from sk_mtl._tasks import Array, TaskSet, listing, read_features
 from sk_mtl._validation_split import hold_out
@@ -31,8 +32,6 @@ from sk_mtl._weighting import resolve_task_weight
 
 if TYPE_CHECKING:
     from typing import Self
-
-    from sk_mtl._fitting import TrainingRows
 
 
 def _trains_in_batches(estimator: BaseAligned) -> bool:
@@ -224,8 +223,6 @@ class BaseAligned(
         self, X: Any, y: Any, task: Any, sample_weight: Any, *, keep: bool, classes: Any = None
     ) -> TrainingRows:
         """Check everything that came from the user, and learn tasks and labels unless ``keep``."""
-        from sk_mtl._fitting import TrainingRows
-
         features, ids, route = read_features(
             self, X, task, task_column=self.task_column, reset=not keep
         )
@@ -304,7 +301,7 @@ class BaseAligned(
 
     def _build(self, rows: TrainingRows) -> None:
         """Scale the features and make an untrained network."""
-        from sk_mtl._fitting import build_net, build_network
+        from sk_mtl._building import build_net, build_network
         from sk_mtl._heads import HeadPlan
 
         self._random_state = check_random_state(self.random_state)
@@ -319,7 +316,7 @@ class BaseAligned(
         self._n_features_out = (params["hidden_layer_sizes"] or [rows.features.shape[1]])[-1]
 
     def _train(self, rows: TrainingRows, epochs: int) -> None:
-        from sk_mtl._fitting import train
+        from sk_mtl._running import train
 
         held_out = None
         if self.early_stopping:
@@ -373,7 +370,7 @@ class BaseAligned(
             If the tasks are not named as in `fit`, an id is unseen, or the tasks share their
             rows (wide ``y``) and are aligned, so that a row has no single representation.
         """
-        from sk_mtl._fitting import run_representation
+        from sk_mtl._running import run_representation
 
         features, codes = self._read_rows(X, task)
         if codes is None and self.module_.alignment is not None:

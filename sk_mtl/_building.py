@@ -1,70 +1,27 @@
-"""Builds, trains and runs the network of an estimator: the one door to torch and skorch."""
+"""Builds the network of an estimator, and the skorch net that trains it, from the parameters."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from skorch.callbacks import EarlyStopping, EpochScoring
-from torch import Tensor
 
 from sk_mtl._alignment import Alignment, DiagonalAlignment, FullAlignment, LowRankAlignment
 from sk_mtl._batches import TaskBatches, TaskDataset
 from sk_mtl._heads import HeadPlan, TaskHeads
 from sk_mtl._intercepts import bias_variances
-from sk_mtl._labels import MISSING
 from sk_mtl._network import AlignedNetwork, SharedLayers, TaskLoss, probabilities
+from sk_mtl._rows import TrainingRows
 from sk_mtl._scaling import InputScaler
 from sk_mtl._training import FullBatchNet, MiniBatchNet
 
 Array = npt.NDArray[Any]
 
-_CHUNK = 4096  # rows of a full-batch pass or of a prediction that are in memory at a time
+_CHUNK = 4096  # rows of a full-batch pass that are in memory at a time
 _ALIGNMENT_RATE = 0.1  # learning rate of the R_i, relative to the other parameters'
-
-
-@dataclass(frozen=True)
-class TrainingRows:
-    """What an estimator trains on.
-
-    Attributes
-    ----------
-    features : ndarray of shape (n_rows, n_features)
-    task : ndarray of shape (n_rows,) or None
-        Task codes; None where every row belongs to every task.
-    codes : ndarray of shape (n_rows,) or (n_rows, n_tasks)
-        Label codes within the task, `MISSING` where there is no label.
-    weight : ndarray like ``codes``
-        Sample weight times the task's weight; 0 where there is no label.
-    row_weight : ndarray of shape (n_rows,)
-        The sample weight alone.
-    """
-
-    features: Array
-    task: Array | None
-    codes: Array
-    weight: Array
-    row_weight: Array
-
-    def take(self, rows: Array) -> TrainingRows:
-        task = None if self.task is None else self.task[rows]
-        return TrainingRows(
-            self.features[rows], task, self.codes[rows], self.weight[rows], self.row_weight[rows]
-        )
-
-    def sorted_by_task(self) -> TrainingRows:
-        return self if self.task is None else self.take(np.argsort(self.task, kind="stable"))
-
-    def by_entry(self) -> tuple[Array, Array, Array]:
-        """Task, code and weight of every labelled entry."""
-        labelled = self.codes != MISSING
-        if self.task is None:
-            return np.nonzero(labelled)[1], self.codes[labelled], self.weight[labelled]
-        return self.task, self.codes, self.weight
 
 
 def build_network(
@@ -242,71 +199,3 @@ def held_out_accuracy(net: Any, held_out: TaskDataset, y: None = None) -> float:
             right += float((weight * (guess == labels)).sum())
             total += float(weight.sum())
     return right / total
-
-
-def train(
-    net: FullBatchNet | MiniBatchNet,
-    rows: TrainingRows,
-    held_out: TrainingRows | None,
-    plan: HeadPlan,
-    scaler: InputScaler,
-    epochs: int | None = None,
-) -> None:
-    """Train for ``epochs``, or for the net's ``max_epochs``, until a callback stops it."""
-
-    def dataset(part: TrainingRows) -> TaskDataset:
-        part = part.sorted_by_task()
-        task = np.arange(len(plan.family)) if part.task is None else part.task
-        columns = np.where(part.codes == MISSING, MISSING, plan.columns[task, part.codes])
-        example = next(net.module_.parameters())
-        return TaskDataset(
-            torch.as_tensor(scaler.transform(part.features)).to(example),
-            None if part.task is None else torch.as_tensor(part.task, device=example.device),
-            torch.as_tensor(columns, device=example.device),
-            torch.as_tensor(part.weight).to(example),
-        )
-
-    split = dataset(rows), None if held_out is None else dataset(held_out)
-    net.partial_fit(split, epochs=epochs)
-
-
-def run(
-    net: FullBatchNet | MiniBatchNet,
-    scaler: InputScaler,
-    features: Array,
-    task: Array | None,
-    compute: Callable[..., Tensor],
-) -> Array:
-    """``compute(rows, task)`` of a trained net for all rows, a chunk at a time."""
-    example = next(net.module_.parameters())
-    net.module_.eval()
-    out: Array | None = None
-    with torch.inference_mode():
-        for start in range(0, len(features), _CHUNK):
-            chunk = slice(start, start + _CHUNK)
-            inputs = [torch.as_tensor(scaler.transform(features[chunk])).to(example)]
-            order: Array | slice = slice(None)
-            if task is not None:
-                order = np.argsort(task[chunk], kind="stable")
-                inputs = [inputs[0][torch.as_tensor(order)]]
-                inputs.append(torch.as_tensor(task[chunk][order], device=example.device))
-            values = compute(*inputs).cpu().numpy()
-            if out is None:
-                out = np.empty((len(features), *values.shape[1:]), dtype=values.dtype)
-            out[chunk][order] = values
-    assert out is not None  # check_array refuses empty X
-    return out
-
-
-def run_probabilities(
-    net: FullBatchNet | MiniBatchNet, scaler: InputScaler, features: Array, task: Array | None
-) -> Array:
-    """Probabilities of the output columns, (n_rows, n_columns) or (n_rows, n_tasks, n_columns)."""
-    return run(net, scaler, features, task, lambda *inputs: probabilities(net.module_(*inputs)))
-
-
-def run_representation(
-    net: FullBatchNet | MiniBatchNet, scaler: InputScaler, features: Array, task: Array | None
-) -> Array:
-    """The shared representation, of shape (n_rows, capacity)."""
-    return run(net, scaler, features, task, net.module_.represent)
