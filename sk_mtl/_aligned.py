@@ -52,8 +52,9 @@ class MultiTaskAlignedClassifier(ClassifierMixin, BaseAligned):
     alignment_rank : int, default=8
         Rank of ``R_i - I`` for ``alignment="low_rank"``.
     alpha : float, default=0.2
-        L2 penalty on shared weights. For one binary task and no hidden layers it is what
-        ``1 / C`` is to scikit-learn's LogisticRegression.
+        L2 penalty on shared weights, against the loss summed over rows: with no hidden layers and
+        a head shared by all (large ``head_alpha``) it is what ``1 / C`` is to scikit-learn's
+        LogisticRegression.
     head_alpha : float, default=2
         L2 penalty on the deviation of a task's head from the shared head. Large values give one
         model for all tasks, small ones a model per task.
@@ -80,9 +81,9 @@ class MultiTaskAlignedClassifier(ClassifierMixin, BaseAligned):
     max_iter : int, default=1000
         Most epochs of "adam", or iterations of "lbfgs".
     tol : float, default=1e-4
-        Training ends when ``n_iter_no_change`` epochs have not lowered the loss by this much, or
-        (for "lbfgs") no entry of its gradient exceeds a tenth of it. With ``early_stopping`` the
-        score takes the loss's place.
+        Training ends when ``n_iter_no_change`` epochs have not lowered the loss by this much; with
+        ``early_stopping``, have not raised the score by it. "lbfgs" also ends when no entry of
+        the gradient, with respect to parameters in units of their prior, exceeds a tenth of it.
     shuffle : bool, default=True
         Whether "adam" draws its batches at random.
     early_stopping : bool, default=False
@@ -93,15 +94,16 @@ class MultiTaskAlignedClassifier(ClassifierMixin, BaseAligned):
     n_iter_no_change : int, default=10
         Epochs without progress after which training ends.
     warm_start : bool, default=False
-        Whether `fit` goes on from the last fit, for the same tasks and labels.
+        Whether `fit` starts from the weights of the last fit. Tasks, labels, the scaling of the
+        features and the priors on the biases stay; penalties and task weights may change.
     device : str, default="cpu"
         Device of torch; "auto" takes a GPU if there is one.
     dtype : {"auto", "float32", "float64"}, default="auto"
         Precision of training; "auto" is float64 for "lbfgs" and float32 for "adam".
     callbacks : list of skorch callbacks, default=None
-        Called during training.
+        Called during training; they may stop it by raising KeyboardInterrupt, as skorch's do.
     net_params : dict, default=None
-        Further arguments of the skorch net, which take precedence.
+        Further arguments of the skorch net, such as ``optimizer``, for what no parameter covers.
     random_state : int, RandomState instance or None, default=None
         Decides the start of the shared layers, the batches and the rows held out.
     verbose : bool or int, default=False
@@ -128,9 +130,10 @@ class MultiTaskAlignedClassifier(ClassifierMixin, BaseAligned):
     module_ : torch.nn.Module
         The trained network.
     n_iter_ : int
-        Epochs of the last call of fit.
+        Epochs of the last call of `fit` or `partial_fit`.
     loss_curve_ : list of float
-        Loss plus penalty after each epoch, per unit of weight.
+        Loss plus penalty per unit of weight: after each iteration of "lbfgs", on average over
+        each epoch of "adam". One entry per call of `partial_fit`.
     validation_scores_ : list of float or None
         Accuracy on the rows that ``early_stopping`` holds out, after each epoch.
     n_features_in_ : int

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import warnings
 from abc import ABCMeta, abstractmethod
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import replace
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -64,7 +66,7 @@ class BaseAligned(
             StrOptions({"balanced"}),
             Mapping,
             "array-like",
-            HasMethods(["fit", "sample_weight"]),
+            HasMethods(["fit", "normalized_task_weight"]),
             None,
         ],
         "task_column": [Hashable],
@@ -177,11 +179,20 @@ class BaseAligned(
             If tasks are named in two ways, a task has no labelled row, an id or a label is
             missing, not whole or unseen, or the loss does not stay finite.
         """
-        keep = self.warm_start and hasattr(self, "net_")
-        rows = self._read_training_rows(X, y, task, sample_weight, keep=keep)
-        if not keep:
-            self._build(rows)
-        self._train(rows, self.max_iter)
+        with self._all_or_nothing():
+            keep = self.warm_start and self.__sklearn_is_fitted__()
+            rows, columns = self._read_training_rows(X, y, task, sample_weight, keep=keep)
+            self._weigh_tasks(rows, columns)
+            rows = self._weighted(rows)
+            self._build(rows, keep=keep)
+            if self._train(rows, self.max_iter):
+                return self
+        warnings.warn(
+            f"max_iter={self.max_iter} iterations reached without convergence. Increase max_iter, "
+            "or raise tol.",
+            ConvergenceWarning,
+            stacklevel=3,
+        )
         return self
 
     @available_if(_trains_in_batches)
@@ -191,16 +202,18 @@ class BaseAligned(
     ) -> Self:
         """Go once over a chunk of rows, starting from what is fitted. Needs ``solver="adam"``.
 
-        The first call decides on the tasks, their classes, the scaling of the features and the
-        priors on the biases.
+        The first call decides on the tasks, their classes and weights, the scaling of the
+        features and the priors on the biases. The penalties are on the scale of one chunk's
+        loss: a chunk stands for all rows.
 
         Parameters
         ----------
         X, y, task, sample_weight
             As in `fit`.
         classes : array-like, dict or list of array-like, default=None
-            On the first call, all classes that may come: of every task, or per task by id (a
-            list by column for a wide ``y``). By default those of the first chunk.
+            On the first call, all classes that may come: of every task, or a dict of them by
+            task id, which may name tasks that come later (for a wide ``y`` also a list of them
+            by column). By default those of the first chunk.
 
         Returns
         -------
@@ -210,19 +223,53 @@ class BaseAligned(
         Raises
         ------
         ValueError
-            As `fit`, and for a task or a label that the first call did not name.
+            As `fit`, for a task or a label that the first call did not name, and with
+            ``early_stopping``. The estimator is then as before the call.
         """
-        keep = hasattr(self, "net_")
-        rows = self._read_training_rows(X, y, task, sample_weight, keep=keep, classes=classes)
-        if not keep:
-            self._build(rows)
-        self._train(rows, 1)
+        if self.early_stopping:
+            raise ValueError("partial_fit does not support early_stopping=True: stop calling it.")
+        keep = self.__sklearn_is_fitted__()
+        with self._all_or_nothing(self.net_ if keep else None):
+            rows, columns = self._read_training_rows(
+                X, y, task, sample_weight, keep=keep, classes=classes
+            )
+            if not keep:
+                self._weigh_tasks(rows, columns)
+            rows = self._weighted(rows)
+            if not keep or self._settings() != self._built_with:
+                self._build(rows, keep=keep)
+            self._train(rows, 1)
         return self
+
+    @contextmanager
+    def _all_or_nothing(self, net: Any = None) -> Iterator[None]:
+        """Leave the estimator, and the net if it is trained further, as they were on failure."""
+        before = self.__dict__.copy()
+        state = net and deepcopy((net.module_.state_dict(), net.optimizer_.state_dict()))
+        n_epochs = net and len(net.history)
+        try:
+            yield
+        except BaseException:
+            self.__dict__.clear()
+            self.__dict__.update(before)
+            if net:
+                net.module_.load_state_dict(state[0])
+                net.optimizer_.load_state_dict(state[1])
+                del net.history[n_epochs:]
+            raise
 
     def _read_training_rows(
         self, X: Any, y: Any, task: Any, sample_weight: Any, *, keep: bool, classes: Any = None
-    ) -> TrainingRows:
-        """Check everything that came from the user, and learn tasks and labels unless ``keep``."""
+    ) -> tuple[TrainingRows, list[Array]]:
+        """Check everything that came from the user, and learn tasks and labels unless ``keep``.
+
+        Returns
+        -------
+        rows : TrainingRows
+            Not weighted by tasks yet.
+        columns : list of ndarray
+            The labels of ``rows`` as the user gave them, by column of ``y``.
+        """
         features, ids, route = read_features(
             self, X, task, task_column=self.task_column, reset=not keep
         )
@@ -252,11 +299,7 @@ class BaseAligned(
             per_entry = weight[:, None] * (labels != MISSING)
         else:
             labels, per_entry = self._labels.encode_rows(columns[0], of_task, self.tasks_), weight
-        rows = TrainingRows(features, of_task, labels, per_entry, row_weight=weight)
-        if not keep:
-            self.task_weight_ = self._weigh_tasks(rows, columns)
-        factor = self.task_weight_ if of_task is None else self.task_weight_[of_task]
-        return replace(rows, weight=per_entry * factor)
+        return TrainingRows(features, of_task, labels, per_entry, row_weight=weight), columns
 
     def _learn_tasks(
         self, columns: list[Array], names: Array | None, ids: Array | None, route: Any, classes: Any
@@ -268,8 +311,11 @@ class BaseAligned(
                     "well. Pass one label per row, or drop the task ids."
                 )
             tasks = TaskSet(names, "wide")
+        elif ids is None:
+            tasks = TaskSet(np.array([0]), route)
         else:
-            tasks = TaskSet(np.array([0]) if ids is None else np.unique(ids), route)
+            declared = list(classes) if isinstance(classes, Mapping) else []
+            tasks = TaskSet(np.unique([*np.unique(ids).tolist(), *declared]), route)
         if classes is not None:
             labels = LabelSet.declared(classes, tasks.ids, wide=tasks.wide)
         elif tasks.wide:
@@ -282,48 +328,81 @@ class BaseAligned(
         self.tasks_ = tasks.ids
         self._publish_classes()
 
-    def _weigh_tasks(self, rows: TrainingRows, columns: list[Array]) -> Array:
-        if hasattr(self.task_weight, "sample_weight"):
-            reweighter = clone(self.task_weight).set_params(task_column=None)
-            y = columns[0] if rows.task is not None else self._wide(columns)
+    def _weigh_tasks(self, rows: TrainingRows, columns: list[Array]) -> None:
+        self.__dict__.pop("task_reweighter_", None)
+        if hasattr(self.task_weight, "normalized_task_weight"):
+            wide = np.column_stack([column.astype(object) for column in columns])
             ids = None if self._tasks.route in ("wide", "none") else self.tasks_[rows.task]
-            self.task_reweighter_ = reweighter.fit(
-                rows.features, y, task=ids, sample_weight=rows.row_weight
+            self.task_reweighter_ = clone(self.task_weight).set_params(task_column=None)
+            self.task_reweighter_.fit(
+                rows.features,
+                wide if self._tasks.wide else columns[0],
+                task=ids,
+                sample_weight=rows.row_weight,
             )
-            weight: Array = np.asarray(self.task_reweighter_.task_weight_)
-            return np.asarray(weight / weight.mean())
-        task, _, weight = rows.by_entry()
-        per_task = np.bincount(task, weights=weight, minlength=len(self.tasks_))
-        return resolve_task_weight(self.task_weight, self.tasks_, per_task)
+            self.task_weight_ = self.task_reweighter_.normalized_task_weight()
+        else:
+            task, _, weight = rows.by_entry()
+            per_task = np.bincount(task, weights=weight, minlength=len(self.tasks_))
+            self.task_weight_ = resolve_task_weight(self.task_weight, self.tasks_, per_task)
 
-    def _wide(self, columns: list[Array]) -> Array:
-        return np.column_stack([column.astype(object) for column in columns])
+    def _weighted(self, rows: TrainingRows) -> TrainingRows:
+        """The rows with their tasks' weights; those that are left without any are dropped."""
+        factor = self.task_weight_ if rows.task is None else self.task_weight_[rows.task]
+        weight = rows.weight * factor
+        counted = weight > 0 if weight.ndim == 1 else (weight > 0).any(axis=1)
+        if not counted.any():
+            raise ValueError(
+                "No labelled row has a positive weight: nothing is left to fit. Check "
+                "sample_weight, task_weight and the labels."
+            )
+        return replace(rows, weight=weight).take(counted)
 
-    def _build(self, rows: TrainingRows) -> None:
-        """Scale the features and make an untrained network."""
+    def _settings(self) -> dict[str, Any]:
+        """The parameters that a net is built from."""
+        params: dict[str, Any] = self.get_params(deep=False)
+        params["hidden_layer_sizes"] = _layer_sizes(self.hidden_layer_sizes)
+        for name in ("task_weight", "task_column", "random_state"):
+            del params[name]
+        return params
+
+    net_: Any
+
+    def _build(self, rows: TrainingRows, *, keep: bool) -> None:
+        """Scale the features and make a net, untrained or with the weights of the last one."""
         from sk_mtl._building import build_net, build_network
         from sk_mtl._heads import HeadPlan
 
-        self._random_state = check_random_state(self.random_state)
-        params = self.get_params(deep=False)
-        params["hidden_layer_sizes"] = _layer_sizes(self.hidden_layer_sizes)
-        self._scaler = InputScaler.fit(rows.features, rows.row_weight, self.input_scaling)
-        self.feature_mean_, self.feature_map_ = self._scaler.mean, self._scaler.weight
-        self._plan = HeadPlan.of(self._labels.per_task)
-        network = build_network(rows, self._plan, self._scaler, params, self._random_state)
-        seed = int(self._random_state.randint(np.iinfo(np.int32).max))
-        self.net_ = build_net(network, params, len(rows.features), seed)
-        self._n_features_out = (params["hidden_layer_sizes"] or [rows.features.shape[1]])[-1]
+        if not keep:
+            self._random_state = check_random_state(self.random_state)
+            self._scaler = InputScaler.fit(rows.features, rows.row_weight, self.input_scaling)
+            self.feature_mean_, self.feature_map_ = self._scaler.mean, self._scaler.weight
+            self._plan = HeadPlan.of(self._labels.per_task)
+        settings = self._settings()
+        network = build_network(rows, self._plan, self._scaler, settings, self._random_state)
+        if keep:
+            try:
+                network.load_state_dict(self.net_.module_.state_dict())
+            except RuntimeError as error:
+                raise ValueError(
+                    "The last fit's network has other layers or another alignment than the "
+                    "parameters ask for now. Keep them, or fit afresh (warm_start=False)."
+                ) from error
+        self.net_ = build_net(network, settings, len(rows.features))
+        self._built_with = settings
+        self._n_features_out = (settings["hidden_layer_sizes"] or [rows.features.shape[1]])[-1]
 
-    def _train(self, rows: TrainingRows, epochs: int) -> None:
+    def _train(self, rows: TrainingRows, epochs: int) -> bool:
+        """Train, publish the outcome, and tell whether training ended before its last epoch."""
         from sk_mtl._running import train
 
         held_out = None
         if self.early_stopping:
             held = hold_out(rows.codes, rows.task, self.validation_fraction, self._random_state)
             held_out, rows = rows.take(held), rows.take(~held)
+        seed = int(self._random_state.randint(np.iinfo(np.int32).max))
         before = len(self.net_.history)
-        train(self.net_, rows, held_out, self._plan, self._scaler, epochs)
+        train(self.net_, rows, held_out, self._plan, self._scaler, epochs, seed)
         history = self.net_.history
         self.module_ = self.net_.module_
         self.n_iter_ = len(history) - before
@@ -336,13 +415,7 @@ class BaseAligned(
                 f"The loss is {self.loss_curve_[-1]} after {self.n_iter_} iterations. Reduce "
                 "learning_rate_init, or scale the features (input_scaling)."
             )
-        if epochs > 1 and self.n_iter_ >= epochs and not self.net_.converged_:
-            warnings.warn(
-                f"max_iter={self.max_iter} iterations reached without convergence. Increase "
-                "max_iter, or raise tol.",
-                ConvergenceWarning,
-                stacklevel=3,
-            )
+        return bool(self.net_.converged_) or self.n_iter_ < epochs
 
     def _read_rows(self, X: Any, task: Any) -> tuple[Array, Array | None]:
         """Features and task codes of the rows to predict."""

@@ -61,10 +61,14 @@ class TaskBatches:
 
     def __iter__(self) -> Iterator[Batch]:
         if self.shuffle:
-            order = torch.randperm(len(self.dataset), generator=self._generator)
+            order = random_order(len(self.dataset), self._generator)
             for chosen in torch.split(order, self.batch_size):
                 # The dataset is sorted by task, so sorted positions are too.
                 yield self.dataset[chosen.sort().values.to(self.dataset.rows.device)]
         else:
             for start in range(0, len(self.dataset), self.batch_size):
                 yield self.dataset[slice(start, start + self.batch_size)]
+
+
+def random_order(n_rows: int, generator: torch.Generator) -> Tensor:
+    return torch.randperm(n_rows, generator=generator)

@@ -85,12 +85,13 @@ def _build_alignment(
             'alignment_rank, or pass alignment="full".'
         )
     scaled = scaler.transform(rows.features)
+    scaled = scaled * np.sqrt(rows.row_weight)[:, None]
     strongest = np.linalg.eigh(scaled.T @ scaled)[1][:, : -rank - 1 : -1]
     return LowRankAlignment(n_tasks, torch.as_tensor(strongest.copy()))
 
 
 def build_net(
-    network: AlignedNetwork, params: dict[str, Any], n_rows: int, seed: int
+    network: AlignedNetwork, params: dict[str, Any], n_rows: int
 ) -> FullBatchNet | MiniBatchNet:
     """The skorch net that trains ``network`` as the parameters say."""
     dtype = getattr(torch, _dtype_name(params))
@@ -107,8 +108,8 @@ def build_net(
         **({} if params["verbose"] else {"callbacks__print_log": None}),
         "device": _device(params["device"]),
     }
-    overrides = dict(params["net_params"] or {})
-    users = [*(params["callbacks"] or []), *overrides.pop("callbacks", [])]
+    overrides = _checked(params["net_params"])
+    users = [*(params["callbacks"] or []), *(overrides.pop("callbacks", None) or [])]
     if params["solver"] == "lbfgs":
         settings = {"tol": params["tol"], "batch_size": _CHUNK}
         net_class: type[FullBatchNet] | type[MiniBatchNet] = FullBatchNet
@@ -116,18 +117,43 @@ def build_net(
         batch_size = params["batch_size"]
         settings = {
             "optimizer": torch.optim.Adam,
-            "optimizer__fused": True,
+            **({} if "optimizer" in overrides else {"optimizer__fused": True}),
             "optimizer__param_groups": _learning_rates(network, params["learning_rate_init"]),
             "lr": params["learning_rate_init"],
             "batch_size": min(200, n_rows) if batch_size == "auto" else min(batch_size, n_rows),
             "iterator_train__shuffle": params["shuffle"],
-            "iterator_train__seed": seed,
+            "iterator_train__seed": 0,  # set anew for each training
         }
         net_class = MiniBatchNet
     settings = {"callbacks": _callbacks(params, users), **shared_settings, **settings, **overrides}
     net = net_class(**settings)
     net.initialize()
     return net
+
+
+_OF_THE_ESTIMATOR = {
+    "batch_size": "batch_size",
+    "criterion": "none: the loss is the estimator's",
+    "device": "device",
+    "lr": "learning_rate_init",
+    "max_epochs": "max_iter",
+    "module": "hidden_layer_sizes",
+    "tol": "tol",
+    "train_split": "early_stopping",
+    "verbose": "verbose",
+}
+
+
+def _checked(net_params: dict[str, Any] | None) -> dict[str, Any]:
+    """The user's arguments of the net, if they are not the business of a parameter."""
+    overrides = dict(net_params or {})
+    taken = [name for name in overrides if name in _OF_THE_ESTIMATOR]
+    if taken:
+        raise ValueError(
+            f"net_params must not hold {taken[0]!r}. The estimator's parameter for it: "
+            f"{_OF_THE_ESTIMATOR[taken[0]]}."
+        )
+    return overrides
 
 
 def _dtype_name(params: dict[str, Any]) -> str:
@@ -182,11 +208,11 @@ def _callbacks(params: dict[str, Any], users: list[Any]) -> list[Any]:
             use_caching=False,
         )
         stop = {"monitor": "valid_score", "lower_is_better": False, "load_best": True}
-        callbacks: list[Any] = [("valid_score", score), *users]
+        callbacks: list[Any] = [("_valid_score", score), *users]
     else:
         stop, callbacks = {"monitor": "train_loss"}, users
     patience = {"patience": params["n_iter_no_change"], "threshold": params["tol"]}
-    return [*callbacks, ("stopping", EarlyStopping(threshold_mode="abs", **stop, **patience))]
+    return [*callbacks, ("_stopping", EarlyStopping(threshold_mode="abs", **stop, **patience))]
 
 
 def held_out_accuracy(net: Any, held_out: TaskDataset, y: None = None) -> float:

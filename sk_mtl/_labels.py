@@ -173,6 +173,12 @@ class LabelSet:
                 )
             per_task = [np.unique(np.asarray(one)) for one in classes]
         else:
+            listed = np.asarray(classes, dtype=None if isinstance(classes, np.ndarray) else object)
+            if listed.ndim != 1 or not len(listed) or any(np.ndim(label) for label in listed):
+                raise ValueError(
+                    f"classes must list the labels of every task, or be a dict of such lists by "
+                    f"task id; got {classes!r}."
+                )
             per_task = [np.unique(np.asarray(classes))] * len(ids)
         return cls(per_task, np.empty(0) if wide else np.unique(np.concatenate(per_task)))
 

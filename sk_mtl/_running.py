@@ -30,9 +30,10 @@ def train(
     held_out: TrainingRows | None,
     plan: HeadPlan,
     scaler: InputScaler,
-    epochs: int | None = None,
+    epochs: int,
+    seed: int,
 ) -> None:
-    """Train for ``epochs``, or for the net's ``max_epochs``, until a callback stops it."""
+    """Train for ``epochs``, or until a callback stops it; ``seed`` decides the batches."""
 
     def dataset(part: TrainingRows) -> TaskDataset:
         part = part.sorted_by_task()
@@ -47,7 +48,10 @@ def train(
         )
 
     split = dataset(rows), None if held_out is None else dataset(held_out)
-    net.partial_fit(split, epochs=epochs)
+    if isinstance(net, MiniBatchNet):
+        net.iterator_train__seed = seed
+    with torch.enable_grad():
+        net.partial_fit(split, epochs=epochs)
 
 
 def run(
@@ -71,6 +75,11 @@ def run(
                 inputs = [inputs[0][torch.as_tensor(order)]]
                 inputs.append(torch.as_tensor(task[chunk][order], device=example.device))
             values = compute(*inputs).cpu().numpy()
+            if not np.isfinite(values).all():
+                raise ValueError(
+                    f"X holds values too large for {example.dtype}: the outcome is not finite. "
+                    'Scale X, or fit with dtype="float64".'
+                )
             if out is None:
                 out = np.empty((len(features), *values.shape[1:]), dtype=values.dtype)
             out[chunk][order] = values

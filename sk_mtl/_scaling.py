@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.floating]
 
-_VARIANCE_FLOOR = 0.1  # of the typical variance: rare features are not blown up
+_VARIANCE_FLOOR = 0.1  # of the typical variance
 _SPECTRUM_FLOOR = 0.1  # of the mean eigenvalue: weak directions are not shut out
 
 
@@ -28,6 +28,7 @@ class InputScaler:
     weight: Floats
 
     @classmethod
+    @np.errstate(over="ignore", invalid="ignore")  # told by the error below
     def fit(cls, X: Floats, row_weight: Floats, kind: str | None) -> InputScaler:
         """Statistics of the rows of all tasks together.
 
@@ -45,9 +46,15 @@ class InputScaler:
         share = row_weight / row_weight.sum()
         mean = share @ X
         centred = X - mean
+        variance = share @ centred**2
+        if not np.isfinite(variance).all():
+            raise ValueError(
+                f"X holds values up to {np.abs(X).max():.3g}, too large to square. Divide its "
+                "columns by their size."
+            )
         deviation: Floats = np.ones(n_features)
         if not _are_principal_components(centred * np.sqrt(share)[:, None]):
-            deviation = _floored_deviation(share @ centred**2)
+            deviation = _floored_deviation(variance)
         centred /= deviation
         if kind == "standard":
             weight = 1 / deviation
@@ -65,10 +72,10 @@ class InputScaler:
 
 
 def _are_principal_components(rows: Floats) -> bool:
-    """Whether the features are uncorrelated, as no data are by chance, the strongest first."""
+    """Whether several features are uncorrelated, the strongest first: hardly by chance."""
     covariance = rows.T @ rows
     variance = covariance.diagonal()
-    if len(variance) == 1 or not variance.all() or (np.diff(variance) > 0).any():
+    if len(variance) < 4 or not variance.all() or (np.diff(variance) >= 0).any():
         return False
     deviation = np.sqrt(variance)
     correlation = covariance / np.outer(deviation, deviation) - np.eye(len(variance))
@@ -76,14 +83,19 @@ def _are_principal_components(rows: Floats) -> bool:
 
 
 def _floored_deviation(variance: Floats) -> Floats:
-    """Standard deviations with a floor that neither rare features nor odd units upset."""
+    """Standard deviations, raised for features that vary less than the others do.
+
+    Features in one unit, as those of an encoder or the counts of words, say by their variance
+    how much they matter. But they may be in units of their own as well, which must not decide:
+    none is raised to more than twice its own.
+    """
     varying = variance[variance > 0]
     if not varying.size:
         return np.ones_like(variance)
     # A mean, robust to features in units of their own: each counts for ten medians at most.
     typical = np.minimum(varying, 10 * np.median(varying)).mean()
-    deviation: Floats = np.sqrt(variance + _VARIANCE_FLOOR * typical)
-    return deviation
+    raised: Floats = np.sqrt(variance + np.minimum(_VARIANCE_FLOOR * typical, 3 * variance))
+    return np.where(raised > 0, raised, 1.0)
 
 
 def _root_covariance(rows: Floats) -> Floats:

@@ -325,11 +325,7 @@ class SVDTaskReweighter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
                 f"Pass either task= or y=; got {'neither' if y is None else 'both'}. task= takes "
                 "the task id of each row, y= the wide y whose columns are the tasks."
             )
-        if not self.task_weight_.any():
-            raise ValueError(
-                "All task weights are zero: no target varies with a feature. Use equal weights."
-            )
-        weight = self.task_weight_ / self.task_weight_.mean()
+        weight = self.normalized_task_weight()
         if task is not None:
             if self._tasks.wide:
                 raise ValueError(
@@ -348,6 +344,25 @@ class SVDTaskReweighter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         _join(self._tasks, TaskSet(np.arange(1) if names is None else names, "wide"))
         labelled = [read_labels(column, "y")[1] for column in columns]
         return np.asarray(np.column_stack(labelled) * weight)
+
+    def normalized_task_weight(self) -> Array:
+        """The tasks' weights, normalised to a mean of 1.
+
+        Returns
+        -------
+        task_weight : ndarray of shape (n_tasks,)
+
+        Raises
+        ------
+        ValueError
+            If all of them are zero.
+        """
+        check_is_fitted(self)
+        if not self.task_weight_.any():
+            raise ValueError(
+                "All task weights are zero: no target varies with a feature. Use equal weights."
+            )
+        return np.asarray(self.task_weight_ / self.task_weight_.mean())
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -40,7 +40,12 @@ class _TaskNet(NeuralNet):
         self.n_rows_ = len(train)
         self.total_weight_ = float(train.weight.sum(dtype=torch.float64))
         self.converged_ = False
-        self.train_on(train, valid, self.max_epochs if epochs is None else epochs)
+        try:
+            self.train_on(train, valid, self.max_epochs if epochs is None else epochs)
+        finally:
+            # An epoch that an interrupt, or the end of L-BFGS, has cut short.
+            if len(self.history) and "train_loss" not in self.history[-1]:
+                self.history.pop()
         return self
 
     def train_on(self, train: TaskDataset, valid: TaskDataset | None, epochs: int) -> None:
@@ -76,7 +81,8 @@ class FullBatchNet(_TaskNet):
     Parameters
     ----------
     tol : float
-        Training ends once no entry of the gradient is larger.
+        Training ends once no entry of the gradient is larger than a tenth of it, in the units of
+        ``train_on``.
     """
 
     def __init__(self, *args: Any, tol: float = 1e-4, **kwargs: Any) -> None:
@@ -138,12 +144,11 @@ class FullBatchNet(_TaskNet):
                     "maxcor": 10,
                 },
             )
-            self.converged_ = result.nit < epochs
+            self.converged_ = result.status != 1  # 1: too many iterations
+            if result.nit == 0:  # the start is the optimum, or not finite
+                end_epoch(result)
         finally:
-            # An epoch has begun that no iteration ends; its trial steps are taken back.
-            _write(accepted * unit, parameters)
-            if "train_loss" not in self.history[-1]:
-                self.history.pop()
+            _write(accepted * unit, parameters)  # trial steps are taken back
 
 
 def _gradient(parameter: Tensor) -> Tensor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -30,8 +29,11 @@ def resolve_task_weight(task_weight: Any, ids: Array, rows_per_task: Array) -> A
     if task_weight is None:
         return np.ones(len(ids))
     if isinstance(task_weight, str):  # "balanced", the only string that parameters may hold
-        return np.asarray(rows_per_task.sum() / (len(ids) * rows_per_task))
-    if isinstance(task_weight, Mapping):
+        # A task that partial_fit has no row of yet counts like an average one.
+        shown = np.where(rows_per_task > 0, rows_per_task, rows_per_task.sum() / len(ids))
+        return np.asarray(rows_per_task.sum() / (len(ids) * shown))
+    if hasattr(task_weight, "items"):  # a dict, or a Series by task id
+        task_weight = dict(task_weight.items())
         unknown = [name for name in task_weight if name not in ids.tolist()]
         absent = [name for name in ids.tolist() if name not in task_weight]
         if unknown or absent:
@@ -41,7 +43,7 @@ def resolve_task_weight(task_weight: Any, ids: Array, rows_per_task: Array) -> A
             )
         task_weight = [task_weight[name] for name in ids.tolist()]
     try:
-        weight = np.asarray(task_weight, dtype=np.float64)
+        weight = np.array(task_weight, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise ValueError(f"task_weight must hold numbers; got {task_weight!r}.") from error
     if weight.shape != (len(ids),):

@@ -338,14 +338,26 @@ def test_warm_start_goes_on_from_the_last_fit() -> None:
     with pytest.warns(ConvergenceWarning):
         model.fit(X, y, task=task)
     first = model.loss_curve_[-1]
-    net = model.net_
     model.set_params(max_iter=1000).fit(X, y, task=task)
-    assert model.net_ is net
-    assert model.loss_curve_[5] < first
+    assert model.loss_curve_[0] < first
+    assert model.n_iter_ == len(model.loss_curve_)
     with pytest.raises(ValueError, match=r"Unseen task ids \[7\]"):
         model.fit(X, y, task=np.where(task == 0, 7, task))
-    cold = clone(model).set_params(warm_start=False)
-    assert cold.fit(X, y, task=task).net_ is not cold.fit(X, y, task=task).net_
+
+
+def test_warm_start_heeds_changed_parameters() -> None:
+    """A path of penalties, each from the last optimum, ends where a fresh fit does."""
+    X, y, task = make_tasks()
+    path = MultiTaskAlignedClassifier(**CONVEX, warm_start=True)
+    for alpha in (0.1, 1, 10):
+        path.set_params(alpha=alpha, task_weight={0: 1, 1: alpha, 2: 1}).fit(X, y, task=task)
+    fresh = MultiTaskAlignedClassifier(**CONVEX, alpha=10, task_weight={0: 1, 1: 10, 2: 1})
+    expected = fresh.fit(X, y, task=task).predict_proba(X, task=task)
+    assert np.ptp(path.task_weight_) == 9
+    # The priors on the biases are the first fit's.
+    np.testing.assert_allclose(path.predict_proba(X, task=task), expected, atol=1e-3)
+    with pytest.raises(ValueError, match="other layers or another alignment"):
+        path.set_params(hidden_layer_sizes=(3,)).fit(X, y, task=task)
 
 
 def test_partial_fit_learns_from_chunks() -> None:
@@ -404,10 +416,12 @@ def test_callbacks_see_every_epoch(solver: str) -> None:
 def test_net_params_take_precedence() -> None:
     X, y, task = make_tasks()
     model = MultiTaskAlignedClassifier(solver="adam", max_iter=300, tol=0.01, random_state=0)
-    with pytest.raises(TypeError, match="fused"):
-        model.set_params(net_params={"optimizer": torch.optim.LBFGS}).fit(X, y, task=task)
-    model.set_params(net_params={"optimizer": torch.optim.AdamW}).fit(X, y, task=task)
-    assert isinstance(model.net_.optimizer_, torch.optim.AdamW)
+    for optimizer in (torch.optim.AdamW, torch.optim.RMSprop):
+        model.set_params(net_params={"optimizer": optimizer}).fit(X, y, task=task)
+        assert isinstance(model.net_.optimizer_, optimizer)
+    model.set_params(net_params={"max_epochs": 3})
+    with pytest.raises(ValueError, match=r"not hold 'max_epochs'.*parameter for it: max_iter"):
+        model.fit(X, y, task=task)
 
 
 def test_pickle_keeps_every_prediction() -> None:
@@ -518,3 +532,167 @@ def test_wide_frames_are_matched_by_name() -> None:
     assert model.predict(X).dtype.kind == "f"
     with pytest.raises(ValueError, match=r"columns \['down', 'up'\]; those of the first"):
         model.score(X, Y[["down", "up"]])
+
+
+def assert_predicts_the_same(model: Any, X: Any, task: Any, before: Any) -> None:
+    np.testing.assert_array_equal(model.predict_proba(X, task=task), before)
+
+
+def test_a_failed_fit_leaves_the_fitted_model_alone() -> None:
+    X, y, task = make_tasks()
+    model = MultiTaskAlignedClassifier(random_state=0).fit(X, y, task=task)
+    before = model.predict_proba(X, task=task)
+    attributes = set(vars(model))
+    failures: list[tuple[str, dict[str, Any], Any, Any]] = [
+        ("one entry per task", {"task_weight": [1, 2]}, X, y + 5),
+        ("no label", {}, X[:, :2], np.where(y == 0, np.nan, y)),
+        ("The loss is", {"solver": "adam", "learning_rate_init": 1e30}, X, y),
+        ("The loss is", {"input_scaling": None}, 1e200 * X, y),
+        ("too large to square", {}, 1e200 * X, y),
+    ]
+    for message, params, features, labels in failures:
+        broken = pickle.loads(pickle.dumps(model)).set_params(**params)
+        with pytest.raises(ValueError, match=message), np.errstate(all="ignore"):
+            broken.fit(features, labels, task=task)
+        assert set(vars(broken)) == attributes
+        assert broken.classes_.tolist() == [0, 1]
+        assert_predicts_the_same(broken, X, task, before)
+
+
+def test_a_failed_partial_fit_leaves_the_fitted_model_alone() -> None:
+    X, y, task = make_tasks()
+    model = MultiTaskAlignedClassifier(solver="adam", random_state=0).partial_fit(X, y, task=task)
+    before = model.predict_proba(X, task=task)
+    with pytest.raises(ValueError, match="The loss is"), np.errstate(all="ignore"):
+        model.partial_fit(1e37 * X, y, task=task)
+    assert_predicts_the_same(model, X, task, before)
+    assert len(model.net_.history) == 1
+    model.partial_fit(X, y, task=task)
+    assert np.isfinite(model.loss_curve_).all()
+
+
+def test_every_call_of_partial_fit_shuffles_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    X, y, task = make_tasks()
+    orders: list[torch.Tensor] = []
+
+    def spy(n_rows: int, generator: torch.Generator) -> torch.Tensor:
+        orders.append(torch.randperm(n_rows, generator=generator))
+        return orders[-1]
+
+    monkeypatch.setattr("sk_mtl._batches.random_order", spy)
+    model = MultiTaskAlignedClassifier(solver="adam", random_state=0)
+    for _ in range(3):
+        model.partial_fit(X, y, task=task)
+    assert len(orders) == 3
+    assert not torch.equal(orders[0], orders[1])
+    assert not torch.equal(orders[1], orders[2])
+
+
+def test_classes_of_partial_fit_may_name_tasks_that_come_later() -> None:
+    X, y, task = make_tasks()
+    model = MultiTaskAlignedClassifier(solver="adam", random_state=0, task_weight="balanced")
+    first = task < 2
+    model.partial_fit(X[first], y[first], task=task[first], classes={t: [0, 1] for t in range(3)})
+    model.partial_fit(X, y, task=task)
+    assert model.tasks_.tolist() == [0, 1, 2]
+    for wrong in ([[0, 1], [2, 3]], [], 3):
+        with pytest.raises(ValueError, match="classes must list the labels of every task"):
+            clone(model).partial_fit(X, y, task=task, classes=wrong)
+
+
+def test_partial_fit_needs_a_label_and_no_early_stopping() -> None:
+    X, y, _ = make_tasks()
+    Y = np.column_stack([y, 1.0 - y])
+    model = MultiTaskAlignedClassifier(solver="adam", random_state=0).partial_fit(X, Y)
+    before = model.predict_proba(X)
+    with pytest.raises(ValueError, match="No labelled row has a positive weight"):
+        model.partial_fit(X, np.full_like(Y, np.nan))
+    np.testing.assert_array_equal(model.predict_proba(X), before)
+    with pytest.raises(ValueError, match="does not support early_stopping"):
+        model.set_params(early_stopping=True).partial_fit(X, Y)
+
+
+def test_partial_fit_goes_on_from_a_fit_of_another_solver() -> None:
+    X, y, task = make_tasks()
+    model = MultiTaskAlignedClassifier(random_state=0).fit(X, y, task=task)
+    before = model.predict_proba(X, task=task)
+    model.set_params(solver="adam", dtype="float64", learning_rate_init=1e-6)
+    model.partial_fit(X, y, task=task)
+    np.testing.assert_allclose(model.predict_proba(X, task=task), before, atol=1e-3)
+
+
+def test_a_start_that_is_the_optimum_counts_as_one_epoch() -> None:
+    X = np.ones((40, 3))
+    y, task = np.arange(40) % 2, np.arange(40) // 20
+    for early_stopping in (False, True):
+        model = MultiTaskAlignedClassifier(early_stopping=early_stopping, random_state=0)
+        model.fit(X, y, task=task)
+        assert model.n_iter_ == len(model.loss_curve_) == 1
+        np.testing.assert_allclose(model.predict_proba(X, task=task), 0.5)
+
+
+def test_weights_of_a_reweighter_that_finds_nothing_are_an_error() -> None:
+    y, task = np.arange(40) % 2, np.arange(40) // 20
+    model = MultiTaskAlignedClassifier(task_weight=SVDTaskReweighter())
+    with pytest.raises(ValueError, match="All task weights are zero"):
+        model.fit(np.ones((40, 3)), y, task=task)
+
+
+def test_task_weight_series_is_read_by_task_and_copied() -> None:
+    X, y, task = make_tasks()
+    by_task = pd.Series({2: 3.0, 0: 1.0, 1: 2.0})
+    model = MultiTaskAlignedClassifier(**CONVEX, task_weight=by_task).fit(X, y, task=task)
+    assert model.task_weight_.tolist() == [1, 2, 3]
+    weights = np.array([1.0, 2.0, 3.0])
+    model.set_params(task_weight=weights).fit(X, y, task=task)
+    weights[0] = 99
+    assert model.task_weight_[0] == 1
+
+
+def test_a_task_of_weight_zero_is_predicted_from_the_others() -> None:
+    X, y, task = make_tasks()
+    model = MultiTaskAlignedClassifier(
+        task_weight=[0, 1, 1], early_stopping=True, random_state=0
+    ).fit(X, y, task=task)
+    assert model.score(X[task == 0], y[task == 0], task=task[task == 0]) > 0.6
+    model.set_params(task_weight=SVDTaskReweighter()).fit(X, y, task=task)
+    assert hasattr(model, "task_reweighter_")
+    model.set_params(task_weight=None).fit(X, y, task=task)
+    assert not hasattr(model, "task_reweighter_")
+
+
+def test_features_too_large_to_predict_from_are_refused() -> None:
+    X, y, task = make_tasks()
+    model = MultiTaskAlignedClassifier(solver="adam", max_iter=300, tol=0.01, random_state=0)
+    model.fit(X, y, task=task)
+    with pytest.raises(ValueError, match=r"too large for torch\.float32"):
+        model.predict(1e50 * X, task=task)
+
+
+class Interrupt(Callback):
+    def on_batch_end(self, net: Any, training: bool = False, **kwargs: Any) -> None:
+        if len(net.history) == 3:
+            raise KeyboardInterrupt
+
+
+def test_interrupted_training_keeps_the_epochs_done() -> None:
+    X, y, task = make_tasks()
+    model = MultiTaskAlignedClassifier(solver="adam", callbacks=[Interrupt()], random_state=0)
+    model.fit(X, y, task=task)
+    assert model.n_iter_ == len(model.loss_curve_) == 2
+    assert model.predict(X, task=task).shape == y.shape
+
+
+def test_fit_works_where_gradients_are_off() -> None:
+    X, y, task = make_tasks()
+    with torch.no_grad():
+        model = MultiTaskAlignedClassifier(random_state=0).fit(X, y, task=task)
+    assert model.score(X, y, task=task) > 0.7
+
+
+def test_verbose_prints_a_line_per_epoch(capsys: pytest.CaptureFixture[str]) -> None:
+    X, y, task = make_tasks()
+    model = MultiTaskAlignedClassifier(verbose=True, random_state=0).fit(X, y, task=task)
+    assert capsys.readouterr().out.count("\n") >= model.n_iter_
+    model.set_params(verbose=False).fit(X, y, task=task)
+    assert capsys.readouterr().out == ""
