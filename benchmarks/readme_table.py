@@ -7,7 +7,13 @@ from pathlib import Path
 import numpy as np
 
 ROOT = Path(__file__).resolve().parent.parent
-METHODS = {"per_task": "one per task", "pooled": "pooled", "aligned": "sk_mtl, defaults"}
+METHODS = {
+    "per_task": "one per task",
+    "pooled": "pooled",
+    "aligned_alone": "sk_mtl, no sharing",
+    "aligned_tied": "sk_mtl, one head",
+    "aligned": "sk_mtl, defaults",
+}
 DATA = {
     "polarity": "sentiment of 4 kinds of sentences",
     "amazon400": "reviews from 4 shops",
