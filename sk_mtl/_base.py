@@ -1,19 +1,17 @@
-"""What the multi-task estimators have in common: parameters, training, the representation."""
+"""What the multi-task estimators have in common: fitting, and the shared representation."""
 
 from __future__ import annotations
 
 import warnings
 from abc import ABCMeta, abstractmethod
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import replace
-from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from sklearn.base import (
-    BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
     _fit_context,
@@ -21,14 +19,14 @@ from sklearn.base import (
 )
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from sk_mtl._labels import MISSING, LabelSet, read_columns
+from sk_mtl._parameters import AlignedParameters
 from sk_mtl._rows import TrainingRows
 from sk_mtl._scaling import InputScaler
-from sk_mtl._tasks import Array, TaskSet, listing, read_features
+from sk_mtl._tasks import Array, TaskSet, read_features
 from sk_mtl._validation_split import hold_out
 from sk_mtl._weighting import resolve_task_weight
 
@@ -45,108 +43,13 @@ def _trains_in_batches(estimator: BaseAligned) -> bool:
 
 
 class BaseAligned(
-    ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, metaclass=ABCMeta
+    ClassNamePrefixFeaturesOutMixin, TransformerMixin, AlignedParameters, metaclass=ABCMeta
 ):
     """Alignment R_i, shared module B and task heads A_i behind scikit-learn's interface."""
 
     __metadata_request__fit: ClassVar = {"task": True}
     __metadata_request__partial_fit: ClassVar = {"task": True}
     __metadata_request__transform: ClassVar = {"task": True}
-
-    _parameter_constraints: ClassVar[dict[str, Any]] = {
-        "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
-        "activation": [StrOptions({"identity", "logistic", "relu", "tanh"})],
-        "skip_connection": ["boolean"],
-        "alignment": [StrOptions({"auto", "full", "low_rank", "diagonal"}), None],
-        "alignment_alpha": [Interval(Real, 0, None, closed="left")],
-        "alignment_rank": [Interval(Integral, 1, None, closed="left")],
-        "alpha": [Interval(Real, 0, None, closed="left")],
-        "head_alpha": [Interval(Real, 0, None, closed="left")],
-        "task_weight": [
-            StrOptions({"balanced"}),
-            Mapping,
-            "array-like",
-            HasMethods(["fit", "normalized_task_weight"]),
-            None,
-        ],
-        "task_column": [Hashable],
-        "input_scaling": [StrOptions({"principal", "standard"}), None],
-        "solver": [StrOptions({"adam", "lbfgs"})],
-        "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
-        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
-        "tol": [Interval(Real, 0, None, closed="left")],
-        "shuffle": ["boolean"],
-        "early_stopping": ["boolean"],
-        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
-        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
-        "warm_start": ["boolean"],
-        "device": [str],
-        "dtype": [StrOptions({"auto", "float32", "float64"})],
-        "callbacks": [list, None],
-        "net_params": [Mapping, None],
-        "random_state": ["random_state"],
-        "verbose": ["verbose"],
-    }
-
-    def __init__(
-        self,
-        *,
-        hidden_layer_sizes: int | Sequence[int] = (32,),
-        activation: str = "relu",
-        skip_connection: bool = True,
-        alignment: str | None = "auto",
-        alignment_alpha: float = 1000.0,
-        alignment_rank: int = 8,
-        alpha: float = 0.2,
-        head_alpha: float = 2.0,
-        task_weight: Any = None,
-        task_column: Hashable = None,
-        input_scaling: str | None = "principal",
-        solver: str = "lbfgs",
-        batch_size: int | str = "auto",
-        learning_rate_init: float = 1e-3,
-        max_iter: int = 1000,
-        tol: float = 1e-4,
-        shuffle: bool = True,
-        early_stopping: bool = False,
-        validation_fraction: float = 0.1,
-        n_iter_no_change: int = 10,
-        warm_start: bool = False,
-        device: str = "cpu",
-        dtype: str = "auto",
-        callbacks: list[Any] | None = None,
-        net_params: Mapping[str, Any] | None = None,
-        random_state: Any = None,
-        verbose: bool | int = False,
-    ) -> None:
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.activation = activation
-        self.skip_connection = skip_connection
-        self.alignment = alignment
-        self.alignment_alpha = alignment_alpha
-        self.alignment_rank = alignment_rank
-        self.alpha = alpha
-        self.head_alpha = head_alpha
-        self.task_weight = task_weight
-        self.task_column = task_column
-        self.input_scaling = input_scaling
-        self.solver = solver
-        self.batch_size = batch_size
-        self.learning_rate_init = learning_rate_init
-        self.max_iter = max_iter
-        self.tol = tol
-        self.shuffle = shuffle
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.n_iter_no_change = n_iter_no_change
-        self.warm_start = warm_start
-        self.device = device
-        self.dtype = dtype
-        self.callbacks = callbacks
-        self.net_params = net_params
-        self.random_state = random_state
-        self.verbose = verbose
 
     @abstractmethod
     def _publish_classes(self) -> None:
@@ -358,14 +261,6 @@ class BaseAligned(
             )
         return replace(rows, weight=weight).take(counted)
 
-    def _settings(self) -> dict[str, Any]:
-        """The parameters that a net is built from."""
-        params: dict[str, Any] = self.get_params(deep=False)
-        params["hidden_layer_sizes"] = _layer_sizes(self.hidden_layer_sizes)
-        for name in ("task_weight", "task_column", "random_state"):
-            del params[name]
-        return params
-
     net_: Any
 
     def _build(self, rows: TrainingRows, *, keep: bool) -> None:
@@ -490,11 +385,3 @@ class BaseAligned(
         tags.target_tags.required = True
         tags.target_tags.multi_output = True
         return tags
-
-
-def _layer_sizes(sizes: Any) -> list[int]:
-    listed = [sizes] if isinstance(sizes, Integral) else list(sizes)
-    wrong = [size for size in listed if not isinstance(size, Integral) or size < 1]
-    if wrong:
-        raise ValueError(f"hidden_layer_sizes must be positive integers; got {listing(wrong)}.")
-    return [int(size) for size in listed]

@@ -16,24 +16,12 @@ from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
-from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sk_mtl import SVDTaskReweighter, _moments
 
 FORMS = pytest.mark.parametrize(
     ("center", "scale"), [(True, True), (True, False), (False, True), (False, False)]
 )
-
-
-@parametrize_with_checks(
-    [
-        SVDTaskReweighter(),
-        SVDTaskReweighter(n_components=0.9),
-        SVDTaskReweighter(center=False, scale=False),
-    ]
-)
-def test_estimator_checks(estimator, check):
-    check(estimator)
 
 
 @pytest.fixture(autouse=True)
