@@ -10,7 +10,7 @@ from sklearn.metrics import accuracy_score
 from sklearn.utils.validation import _check_sample_weight
 
 from sk_mtl._base import BaseAligned
-from sk_mtl._labels import read_columns, read_labels
+from sk_mtl._labels import columns_as_array, read_columns, read_labels
 from sk_mtl._tasks import Array
 
 
@@ -69,8 +69,9 @@ class MultiTaskAlignedClassifier(ClassifierMixin, BaseAligned):
     input_scaling : {"principal", "standard"} or None, default="principal"
         Linear map of the features, the same for all tasks, to mean squared norm 1. "standard"
         divides by standard deviations, with a floor. "principal" also multiplies by the square
-        root of their covariance, so that weights shrink towards its strong directions. None:
-        features as they are.
+        root of their covariance, so that weights shrink towards its strong directions; it
+        recognises the outcome of a PCA, by features that are uncorrelated and in the order of
+        their variance, and does not divide that. None: features as they are.
     solver : {"lbfgs", "adam"}, default="lbfgs"
         "lbfgs" works on all rows at once and suits up to some ten thousand rows; "adam" works in
         batches and allows `partial_fit`.
@@ -248,7 +249,7 @@ n_tasks) or list of ndarray
             best = list((probability > 0.5).T.astype(np.intp))
         else:
             best = [of_task.argmax(axis=1) for of_task in probability]
-        return _columns_as_array(
+        return columns_as_array(
             [classes[codes] for classes, codes in zip(self.task_classes_, best, strict=True)]
         )
 
@@ -289,11 +290,3 @@ n_tasks) or list of ndarray
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
         return tags
-
-
-def _columns_as_array(columns: list[Array]) -> Array:
-    """Columns side by side, in their common type where they have one."""
-    kinds = {column.dtype.kind for column in columns}
-    if len(kinds) == 1 or kinds <= set("iuf"):
-        return np.stack(columns, axis=1)
-    return np.stack([column.astype(object) for column in columns], axis=1)

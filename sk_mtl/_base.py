@@ -22,7 +22,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
-from sk_mtl._labels import MISSING, LabelSet, read_columns
+from sk_mtl._labels import MISSING, LabelSet, columns_as_array, read_columns
 from sk_mtl._parameters import AlignedParameters
 from sk_mtl._rows import TrainingRows
 from sk_mtl._scaling import InputScaler
@@ -130,7 +130,9 @@ class BaseAligned(
             ``early_stopping``. The estimator is then as before the call.
         """
         if self.early_stopping:
-            raise ValueError("partial_fit does not support early_stopping=True: stop calling it.")
+            raise ValueError(
+                "partial_fit does not support early_stopping=True. Pass early_stopping=False."
+            )
         keep = self.__sklearn_is_fitted__()
         with self._all_or_nothing(self.net_ if keep else None):
             rows, columns = self._read_training_rows(
@@ -234,12 +236,11 @@ class BaseAligned(
     def _weigh_tasks(self, rows: TrainingRows, columns: list[Array]) -> None:
         self.__dict__.pop("task_reweighter_", None)
         if hasattr(self.task_weight, "normalized_task_weight"):
-            wide = np.column_stack([column.astype(object) for column in columns])
             ids = None if self._tasks.route in ("wide", "none") else self.tasks_[rows.task]
             self.task_reweighter_ = clone(self.task_weight).set_params(task_column=None)
             self.task_reweighter_.fit(
                 rows.features,
-                wide if self._tasks.wide else columns[0],
+                columns_as_array(columns) if self._tasks.wide else columns[0],
                 task=ids,
                 sample_weight=rows.row_weight,
             )

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+ROWS_AT_A_TIME = 4096  # bounds the memory of full-batch passes and of predictions
+
 Batch = tuple[dict[str, Tensor], tuple[Tensor, Tensor]]
 
 

@@ -5,22 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from skorch.callbacks import EarlyStopping, EpochScoring
 
 from sk_mtl._alignment import Alignment, DiagonalAlignment, FullAlignment, LowRankAlignment
-from sk_mtl._batches import TaskBatches, TaskDataset
+from sk_mtl._batches import ROWS_AT_A_TIME, TaskBatches, TaskDataset
 from sk_mtl._heads import HeadPlan, TaskHeads
 from sk_mtl._intercepts import bias_variances
 from sk_mtl._network import AlignedNetwork, SharedLayers, TaskLoss, probabilities
 from sk_mtl._rows import TrainingRows
 from sk_mtl._scaling import InputScaler
+from sk_mtl._tasks import Array
 from sk_mtl._training import FullBatchNet, MiniBatchNet
 
-Array = npt.NDArray[Any]
-
-_CHUNK = 4096  # rows of a full-batch pass that are in memory at a time
 _ALIGNMENT_RATE = 0.1  # learning rate of the R_i, relative to the other parameters'
 
 
@@ -101,7 +98,7 @@ def build_net(
         "max_epochs": params["max_iter"],
         "iterator_train": TaskBatches,
         "iterator_valid": TaskBatches,
-        "iterator_valid__batch_size": _CHUNK,
+        "iterator_valid__batch_size": ROWS_AT_A_TIME,
         "train_split": None,
         "verbose": int(params["verbose"]),
         # It formats its table even when it does not print it.
@@ -111,7 +108,7 @@ def build_net(
     overrides = _checked(params["net_params"])
     users = [*(params["callbacks"] or []), *(overrides.pop("callbacks", None) or [])]
     if params["solver"] == "lbfgs":
-        settings = {"tol": params["tol"], "batch_size": _CHUNK}
+        settings = {"tol": params["tol"], "batch_size": ROWS_AT_A_TIME}
         net_class: type[FullBatchNet] | type[MiniBatchNet] = FullBatchNet
     else:
         batch_size = params["batch_size"]

@@ -6,13 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
 from sk_mtl._grouped import Segments, grouped_product
-
-Array = npt.NDArray[Any]
+from sk_mtl._tasks import Array
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 
-Array = npt.NDArray[Any]
+from sk_mtl._tasks import Array
 
 _LEAST_VARIANCE = 0.005
 

@@ -61,6 +61,14 @@ def read_columns(y: Any, n_rows: int) -> tuple[list[Array], Array | None]:
     return columns, names
 
 
+def columns_as_array(columns: list[Array]) -> Array:
+    """Columns side by side, in their common type where they have one."""
+    kinds = {column.dtype.kind for column in columns}
+    if len(kinds) == 1 or kinds <= set("iuf"):
+        return np.stack(columns, axis=1)
+    return np.stack([column.astype(object) for column in columns], axis=1)
+
+
 def _task_names(names: list[Any]) -> Array:
     twice = repeated(names)
     if twice:

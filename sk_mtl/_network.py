@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from sk_mtl._alignment import Alignment
 from sk_mtl._grouped import Segments
 from sk_mtl._heads import TaskHeads
+from sk_mtl._labels import MISSING
 
 # Prior variance of what the hidden layers add to the linear path beside them, relative to its.
 _NONLINEAR_SHARE = 0.03
@@ -170,7 +171,7 @@ class TaskLoss(nn.Module):
             logits.reshape(-1, logits.shape[-1]),
             labels.reshape(-1),
             reduction="none",
-            ignore_index=-1,
+            ignore_index=MISSING,
         )
         return losses @ weight.reshape(-1)
 

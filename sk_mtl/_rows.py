@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from sk_mtl._labels import MISSING
-
-Array = npt.NDArray[Any]
+from sk_mtl._tasks import Array
 
 
 @dataclass(frozen=True)

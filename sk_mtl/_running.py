@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from sk_mtl._batches import TaskDataset
+from sk_mtl._batches import ROWS_AT_A_TIME, TaskDataset
 from sk_mtl._heads import HeadPlan
 from sk_mtl._labels import MISSING
 from sk_mtl._network import probabilities
 from sk_mtl._rows import TrainingRows
 from sk_mtl._scaling import InputScaler
+from sk_mtl._tasks import Array
 from sk_mtl._training import FullBatchNet, MiniBatchNet
 
-Array = npt.NDArray[Any]
 Net = FullBatchNet | MiniBatchNet
-
-_CHUNK = 4096  # rows that are in memory at a time
 
 
 def train(
@@ -66,8 +62,8 @@ def run(
     net.module_.eval()
     out: Array | None = None
     with torch.inference_mode():
-        for start in range(0, len(features), _CHUNK):
-            chunk = slice(start, start + _CHUNK)
+        for start in range(0, len(features), ROWS_AT_A_TIME):
+            chunk = slice(start, start + ROWS_AT_A_TIME)
             inputs = [torch.as_tensor(scaler.transform(features[chunk])).to(example)]
             order: Array | slice = slice(None)
             if task is not None:

@@ -36,8 +36,8 @@ class InputScaler:
         multiplies by the square root of the covariance in addition, so that an equal penalty on
         all weights shrinks them towards the strong directions. None leaves the features alone.
 
-        The outcome of a PCA is not divided: its standard deviations say which directions are
-        strong. So a PCA (of standardised features) before the model does not change the model.
+        "principal" does not divide the outcome of a PCA, whose standard deviations say which
+        directions are strong. So a PCA (of standardised features) before it changes nothing.
         """
         X = X.astype(np.float64, copy=False)
         n_features = X.shape[1]
@@ -53,7 +53,7 @@ class InputScaler:
                 "columns by their size."
             )
         deviation: Floats = np.ones(n_features)
-        if not _are_principal_components(centred * np.sqrt(share)[:, None]):
+        if kind == "standard" or not _are_principal_components(centred * np.sqrt(share)[:, None]):
             deviation = _floored_deviation(variance)
         centred /= deviation
         if kind == "standard":

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 
 from sk_mtl._labels import MISSING
-
-Array = npt.NDArray[Any]
+from sk_mtl._tasks import Array
 
 
 def hold_out(

@@ -5,11 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from sk_mtl._tasks import listing
-
-Array = npt.NDArray[Any]
+from sk_mtl._tasks import Array, listing
 
 
 def resolve_task_weight(task_weight: Any, ids: Array, rows_per_task: Array) -> Array:

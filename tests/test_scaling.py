@@ -60,6 +60,12 @@ def test_a_pca_before_changes_distances_no_more_than_a_rotation() -> None:
     np.testing.assert_allclose(plain @ plain.T, rotated @ rotated.T, atol=1e-12)
 
 
+def test_standard_divides_the_outcome_of_a_pca_as_well() -> None:
+    scores = PCA().fit_transform(StandardScaler().fit_transform(correlated()))
+    z = InputScaler.fit(scores, ONES, "standard").transform(scores).std(axis=0)
+    assert np.ptp(np.log2(z)) <= 1
+
+
 def test_a_feature_in_units_of_its_own_does_not_drown_the_others() -> None:
     X = correlated()
     X[:, 0] *= 1e6
