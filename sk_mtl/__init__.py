@@ -6,14 +6,23 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sk_mtl._aligned import MultiTaskAlignedClassifier
+    from sk_mtl._classifier import MultiTaskAlignedClassifier
+    from sk_mtl._regressor import MultiTaskAlignedRegressor
     from sk_mtl._svd import SVDTaskReweighter
+    from sk_mtl._transfer import AlignedTransferClassifier
 
 __version__ = "0.1.0.dev0"
-__all__ = ["MultiTaskAlignedClassifier", "SVDTaskReweighter"]
+__all__ = [
+    "AlignedTransferClassifier",
+    "MultiTaskAlignedClassifier",
+    "MultiTaskAlignedRegressor",
+    "SVDTaskReweighter",
+]
 
 _HOMES = {
-    "MultiTaskAlignedClassifier": "sk_mtl._aligned",
+    "AlignedTransferClassifier": "sk_mtl._transfer",
+    "MultiTaskAlignedClassifier": "sk_mtl._classifier",
+    "MultiTaskAlignedRegressor": "sk_mtl._regressor",
     "SVDTaskReweighter": "sk_mtl._svd",
 }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from abc import ABCMeta, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import replace
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from sklearn.base import (
+    BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
     _fit_context,
@@ -19,22 +20,33 @@ from sklearn.base import (
 )
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
-from sk_mtl._labels import MISSING, LabelSet, columns_as_array, read_columns
-from sk_mtl._parameters import AlignedParameters
+from sk_mtl._class_targets import ClassTargets
+from sk_mtl._covariance import covariance_within_tasks
+from sk_mtl._inputs import Inputs, read_inputs
+from sk_mtl._labels import read_columns
+from sk_mtl._parameters import layer_sizes
 from sk_mtl._rows import TrainingRows
-from sk_mtl._scaling import InputScaler
-from sk_mtl._tasks import Array, TaskSet, read_features
+from sk_mtl._scaling import InputScaler, positions
+from sk_mtl._schedule import Stage, stages_of
+from sk_mtl._tasks import Array, TaskSet, listing, read_features
 from sk_mtl._validation_split import hold_out
+from sk_mtl._value_targets import ValueTargets
 from sk_mtl._weighting import resolve_task_weight
 
 if TYPE_CHECKING:
     from typing import Self
 
+    from sk_mtl._added import AddedTasks, TaskGroup
+    from sk_mtl._network import AlignedNetwork
+    from sk_mtl._running import Net
 
-def _trains_in_batches(estimator: BaseAligned) -> bool:
+Targets = ClassTargets | ValueTargets
+
+
+def trains_in_batches(estimator: BaseAligned) -> bool:
+    """Whether the estimator has `partial_fit`, for scikit-learn's ``available_if``."""
     if estimator.solver == "adam":
         return True
     raise AttributeError(
@@ -43,17 +55,32 @@ def _trains_in_batches(estimator: BaseAligned) -> bool:
 
 
 class BaseAligned(
-    ClassNamePrefixFeaturesOutMixin, TransformerMixin, AlignedParameters, metaclass=ABCMeta
+    ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, metaclass=ABCMeta
 ):
     """Alignment R_i, shared module B and task heads A_i behind scikit-learn's interface."""
 
     __metadata_request__fit: ClassVar = {"task": True}
     __metadata_request__partial_fit: ClassVar = {"task": True}
+    __metadata_request__predict: ClassVar = {"task": True}
+    __metadata_request__score: ClassVar = {"task": True}
     __metadata_request__transform: ClassVar = {"task": True}
 
+    _tasks: TaskSet
+    _targets: Any  # ClassTargets or ValueTargets: of the tasks that were not added later
+    _scaler: InputScaler
+    _covariance: Array  # of the scaled features, within tasks
+    _random_state: np.random.RandomState
+    _added: list[AddedTasks]
+    _built_with: dict[str, Any]
+    net_: Any
+
     @abstractmethod
-    def _publish_classes(self) -> None:
-        """Set the public attributes that describe the labels."""
+    def _learn_targets(self, inputs: Inputs, tasks: TaskSet, classes: Any = None) -> Targets:
+        """What the labels of these tasks are."""
+
+    @abstractmethod
+    def _publish_targets(self, targets: list[Any]) -> None:
+        """Set the public attributes that describe the labels of all groups of tasks."""
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any, task: Any = None, sample_weight: Any = None) -> Self:
@@ -62,10 +89,11 @@ class BaseAligned(
         Parameters
         ----------
         X : array-like or DataFrame of shape (n_samples, n_columns)
-            Features, and the task column if ``task_column`` is set.
+            Features, and the task column if ``task_column`` is set. With ``shared_module`` also
+            an array of shape (n_samples, ..., n_features).
         y : array-like of shape (n_samples,) or (n_samples, n_tasks)
-            One label per row, or one per row and task; NaN, None or pandas' NA where it is
-            missing.
+            One label or value per row, or one per row and task; NaN, None or pandas' NA where it
+            is missing.
         task : array-like of shape (n_samples,), default=None
             Task id of each row: integers, booleans or strings.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -84,163 +112,125 @@ class BaseAligned(
         """
         with self._all_or_nothing():
             keep = self.warm_start and self.__sklearn_is_fitted__()
-            rows, columns = self._read_training_rows(X, y, task, sample_weight, keep=keep)
-            self._weigh_tasks(rows, columns)
-            rows = self._weighted(rows)
+            rows = self._read_training_rows(X, y, task, sample_weight, keep=keep, weigh=True)
             self._build(rows, keep=keep)
-            if self._train(rows, self.max_iter):
-                return self
-        warnings.warn(
-            f"max_iter={self.max_iter} iterations reached without convergence. Increase max_iter, "
-            "or raise tol.",
-            ConvergenceWarning,
-            stacklevel=3,
-        )
+            ended = self._train(rows, self._stages(self.max_iter))
+        if not ended:
+            self._warn_of_early_end()
         return self
 
-    @available_if(_trains_in_batches)
-    @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(
-        self, X: Any, y: Any, task: Any = None, classes: Any = None, sample_weight: Any = None
-    ) -> Self:
-        """Go once over a chunk of rows, starting from what is fitted. Needs ``solver="adam"``.
-
-        The first call decides on the tasks, their classes and weights, the scaling of the
-        features and the priors on the biases. The penalties are on the scale of one chunk's
-        loss: a chunk stands for all rows.
-
-        Parameters
-        ----------
-        X, y, task, sample_weight
-            As in `fit`.
-        classes : array-like, dict or list of array-like, default=None
-            On the first call, all classes that may come: of every task, or a dict of them by
-            task id, which may name tasks that come later (for a wide ``y`` also a list of them
-            by column). By default those of the first chunk.
-
-        Returns
-        -------
-        self : object
-            The fitted estimator.
-
-        Raises
-        ------
-        ValueError
-            As `fit`, for a task or a label that the first call did not name, and with
-            ``early_stopping``. The estimator is then as before the call.
-        """
-        if self.early_stopping:
+    def _partial_fit(self, X: Any, y: Any, task: Any, sample_weight: Any, classes: Any) -> Self:
+        """Go once over a chunk of rows."""
+        if self.early_stopping or self.alignment_schedule != "joint":
             raise ValueError(
-                "partial_fit does not support early_stopping=True. Pass early_stopping=False."
+                'partial_fit needs early_stopping=False and alignment_schedule="joint"; got '
+                f"{self.early_stopping} and {self.alignment_schedule!r}."
             )
         keep = self.__sklearn_is_fitted__()
         with self._all_or_nothing(self.net_ if keep else None):
-            rows, columns = self._read_training_rows(
-                X, y, task, sample_weight, keep=keep, classes=classes
+            rows = self._read_training_rows(
+                X, y, task, sample_weight, keep=keep, weigh=not keep, classes=classes
             )
-            if not keep:
-                self._weigh_tasks(rows, columns)
-            rows = self._weighted(rows)
             if not keep or self._settings() != self._built_with:
                 self._build(rows, keep=keep)
-            self._train(rows, 1)
+            self._train(rows, self._stages(1))
         return self
 
     @contextmanager
     def _all_or_nothing(self, net: Any = None) -> Iterator[None]:
         """Leave the estimator, and the net if it is trained further, as they were on failure."""
         before = self.__dict__.copy()
-        state = net and deepcopy((net.module_.state_dict(), net.optimizer_.state_dict()))
+        parts = (net.module_, net.criterion_, net.optimizer_) if net else ()
+        states = [deepcopy(part.state_dict()) for part in parts]
         n_epochs = net and len(net.history)
         try:
             yield
         except BaseException:
             self.__dict__.clear()
             self.__dict__.update(before)
+            for part, state in zip(parts, states, strict=True):
+                part.load_state_dict(state)
             if net:
-                net.module_.load_state_dict(state[0])
-                net.optimizer_.load_state_dict(state[1])
                 del net.history[n_epochs:]
             raise
 
     def _read_training_rows(
-        self, X: Any, y: Any, task: Any, sample_weight: Any, *, keep: bool, classes: Any = None
-    ) -> tuple[TrainingRows, list[Array]]:
-        """Check everything that came from the user, and learn tasks and labels unless ``keep``.
-
-        Returns
-        -------
-        rows : TrainingRows
-            Not weighted by tasks yet.
-        columns : list of ndarray
-            The labels of ``rows`` as the user gave them, by column of ``y``.
-        """
-        features, ids, route = read_features(
-            self, X, task, task_column=self.task_column, reset=not keep
-        )
-        columns, names = read_columns(y, len(features))
-        weight = _check_sample_weight(
-            sample_weight, features, dtype=np.float64, ensure_non_negative=True
-        )
-        if not weight.any():
-            raise ValueError("sample_weight is zero for every row: nothing is left to fit.")
-        if not weight.all():
-            used = weight > 0
-            features, weight = features[used], weight[used]
-            columns = [column[used] for column in columns]
-            ids = None if ids is None else ids[used]
-        if not keep:
-            self._learn_tasks(columns, names, ids, route, classes)
-        of_task = self._tasks.encode(ids, len(features))
-        if (names is not None) != self._tasks.wide:
+        self,
+        X: Any,
+        y: Any,
+        task: Any,
+        sample_weight: Any,
+        *,
+        keep: bool,
+        weigh: bool,
+        classes: Any = None,
+    ) -> TrainingRows:
+        """Check everything that came from the user, and learn tasks and labels unless ``keep``."""
+        if keep and self._added:
+            ids = self.tasks_[len(self._targets.plan.family) :]
             raise ValueError(
-                f"y has {len(columns)} column(s), but the estimator was fitted on "
+                f"The tasks {listing(ids)} were added to a fitted model, whose shared module they "
+                "rely on: it cannot be trained further. Fit all tasks afresh."
+            )
+        inputs = read_inputs(self, X, y, task, sample_weight, reset=not keep)
+        if not keep:
+            self._tasks = self._learn_tasks(inputs, classes)
+            self._targets = self._learn_targets(inputs, self._tasks, classes)
+            self._added = []
+            self._publish()
+        rows = self._encode(inputs)
+        if weigh:
+            self._weigh_tasks(inputs, rows)
+        return self._weighted(rows)
+
+    def _learn_tasks(self, inputs: Inputs, classes: Any) -> TaskSet:
+        if inputs.names is not None:
+            if inputs.ids is not None:
+                raise ValueError(
+                    f"y has {len(inputs.columns)} columns, which are tasks, and the rows name "
+                    "tasks as well. Pass one label per row, or drop the task ids."
+                )
+            return TaskSet(inputs.names, "wide")
+        if inputs.ids is None:
+            return TaskSet(np.array([0]), inputs.route)
+        declared = list(classes) if isinstance(classes, Mapping) else []
+        return TaskSet(np.unique([*np.unique(inputs.ids).tolist(), *declared]), inputs.route)
+
+    def _publish(self) -> None:
+        self.tasks_ = self._tasks.ids
+        self._publish_targets([self._targets, *(added.targets for added in self._added)])
+
+    def _encode(self, inputs: Inputs) -> TrainingRows:
+        """Rows with what the network is to put out, not weighted by tasks yet."""
+        codes = self._tasks.encode(inputs.ids, len(inputs.features))
+        if (inputs.names is not None) != self._tasks.wide:
+            raise ValueError(
+                f"y has {len(inputs.columns)} column(s), but the estimator was fitted on "
                 f"{'a wide y' if self._tasks.wide else 'one label per row'}."
             )
-        if names is not None and hasattr(y, "columns"):
-            self._tasks.check_columns(names)
-        if of_task is None:
-            labels = self._labels.encode_columns(columns, self.tasks_)
-            per_entry = weight[:, None] * (labels != MISSING)
+        if inputs.named and inputs.names is not None:
+            self._tasks.check_columns(inputs.names)
+        weight = inputs.weight
+        if codes is None:
+            target, labelled = self._targets.encode_columns(inputs.columns, self.tasks_)
+            weight = weight[:, None] * labelled
         else:
-            labels, per_entry = self._labels.encode_rows(columns[0], of_task, self.tasks_), weight
-        return TrainingRows(features, of_task, labels, per_entry, row_weight=weight), columns
+            target = self._targets.encode_rows(inputs.columns[0], codes, self.tasks_)
+        return TrainingRows(inputs.features, codes, target, weight, row_weight=inputs.weight)
 
-    def _learn_tasks(
-        self, columns: list[Array], names: Array | None, ids: Array | None, route: Any, classes: Any
-    ) -> None:
-        if names is not None:
-            if ids is not None:
-                raise ValueError(
-                    f"y has {len(columns)} columns, which are tasks, and the rows name tasks as "
-                    "well. Pass one label per row, or drop the task ids."
-                )
-            tasks = TaskSet(names, "wide")
-        elif ids is None:
-            tasks = TaskSet(np.array([0]), route)
-        else:
-            declared = list(classes) if isinstance(classes, Mapping) else []
-            tasks = TaskSet(np.unique([*np.unique(ids).tolist(), *declared]), route)
-        if classes is not None:
-            labels = LabelSet.declared(classes, tasks.ids, wide=tasks.wide)
-        elif tasks.wide:
-            labels = LabelSet.of_columns(columns, tasks.ids)
-        else:
-            codes = tasks.encode(ids, len(columns[0]))
-            assert codes is not None
-            labels = LabelSet.of_rows(columns[0], codes, tasks.ids)
-        self._tasks, self._labels = tasks, labels
-        self.tasks_ = tasks.ids
-        self._publish_classes()
-
-    def _weigh_tasks(self, rows: TrainingRows, columns: list[Array]) -> None:
+    def _weigh_tasks(self, inputs: Inputs, rows: TrainingRows) -> None:
         self.__dict__.pop("task_reweighter_", None)
         if hasattr(self.task_weight, "normalized_task_weight"):
+            if rows.features.ndim > 2:
+                raise ValueError(
+                    f"task_weight={self.task_weight} needs X of two dimensions; got "
+                    f"{rows.features.ndim}. Pass weights, or fit it on the rows' means."
+                )
             ids = None if self._tasks.route in ("wide", "none") else self.tasks_[rows.task]
             self.task_reweighter_ = clone(self.task_weight).set_params(task_column=None)
             self.task_reweighter_.fit(
                 rows.features,
-                columns_as_array(columns) if self._tasks.wide else columns[0],
+                self._targets.for_reweighter(inputs.columns, rows),
                 task=ids,
                 sample_weight=rows.row_weight,
             )
@@ -252,8 +242,10 @@ class BaseAligned(
 
     def _weighted(self, rows: TrainingRows) -> TrainingRows:
         """The rows with their tasks' weights; those that are left without any are dropped."""
-        factor = self.task_weight_ if rows.task is None else self.task_weight_[rows.task]
-        weight = rows.weight * factor
+        factor = self.task_weight_
+        if self._learns_task_weight:
+            factor = np.ones_like(factor)
+        weight = rows.weight * (factor if rows.task is None else factor[rows.task])
         counted = weight > 0 if weight.ndim == 1 else (weight > 0).any(axis=1)
         if not counted.any():
             raise ValueError(
@@ -262,20 +254,37 @@ class BaseAligned(
             )
         return replace(rows, weight=weight).take(counted)
 
-    net_: Any
+    @property
+    def _learns_task_weight(self) -> bool:
+        return isinstance(self.task_weight, str) and self.task_weight == "uncertainty"
+
+    def _settings(self) -> dict[str, Any]:
+        """The parameters that a net is built from."""
+        params: dict[str, Any] = self.get_params(deep=False)
+        params["hidden_layer_sizes"] = layer_sizes(self.hidden_layer_sizes)
+        params["learns_task_weight"] = self._learns_task_weight
+        for name in ("task_weight", "task_column", "random_state"):
+            del params[name]
+        if params["input_scaling"] == "auto":
+            params["input_scaling"] = "principal" if self.shared_module is None else None
+        return params
 
     def _build(self, rows: TrainingRows, *, keep: bool) -> None:
         """Scale the features and make a net, untrained or with the weights of the last one."""
-        from sk_mtl._building import build_net, build_network
-        from sk_mtl._heads import HeadPlan
+        from sk_mtl._building import build_net
 
+        settings = self._settings()
         if not keep:
             self._random_state = check_random_state(self.random_state)
-            self._scaler = InputScaler.fit(rows.features, rows.row_weight, self.input_scaling)
-            self.feature_mean_, self.feature_map_ = self._scaler.mean, self._scaler.weight
-            self._plan = HeadPlan.of(self._labels.per_task)
-        settings = self._settings()
-        network = build_network(rows, self._plan, self._scaler, settings, self._random_state)
+            self._set_scaling(rows, settings)
+        network = self._make_network(rows, settings)
+        net = build_net(
+            network,
+            self._targets.loss,
+            settings,
+            len(rows.features),
+            n_uncertain=len(self.tasks_) if self._learns_task_weight else 0,
+        )
         if keep:
             try:
                 network.load_state_dict(self.net_.module_.state_dict())
@@ -284,40 +293,131 @@ class BaseAligned(
                     "The last fit's network has other layers or another alignment than the "
                     "parameters ask for now. Keep them, or fit afresh (warm_start=False)."
                 ) from error
-        self.net_ = build_net(network, settings, len(rows.features))
+            if net.criterion_.certainty is not None and self._built_with["learns_task_weight"]:
+                net.criterion_.load_state_dict(self.net_.criterion_.state_dict())
+        self.net_ = net
         self._built_with = settings
-        self._n_features_out = (settings["hidden_layer_sizes"] or [rows.features.shape[1]])[-1]
+        self._n_features_out = network.capacity
 
-    def _train(self, rows: TrainingRows, epochs: int) -> bool:
+    def _set_scaling(self, rows: TrainingRows, settings: dict[str, Any]) -> None:
+        self._scaler = InputScaler.fit(rows.features, rows.row_weight, settings["input_scaling"])
+        self.feature_mean_, self.feature_map_ = self._scaler.mean, self._scaler.weight
+        scaled = self._scaler.transform(rows.features)
+        self._covariance = covariance_within_tasks(*positions(scaled, rows.task, rows.row_weight))
+
+    def _make_network(self, rows: TrainingRows, settings: dict[str, Any]) -> AlignedNetwork:
+        from sk_mtl._building import build_alignment, build_network
+
+        alignment = build_alignment(rows, self.tasks_, self._scaler, settings, self._covariance)
+        return build_network(
+            rows, self._targets, self._scaler, alignment, settings, self._random_state
+        )
+
+    def _stages(self, epochs: int) -> list[Stage]:
+        aligned = self.net_.module_.alignment is not None
+        return stages_of(self.alignment_schedule if aligned else "joint", epochs)
+
+    def _train(self, rows: TrainingRows, stages: list[Stage]) -> bool:
         """Train, publish the outcome, and tell whether training ended before its last epoch."""
-        from sk_mtl._running import train
-
-        held_out = None
-        if self.early_stopping:
-            held = hold_out(rows.codes, rows.task, self.validation_fraction, self._random_state)
-            held_out, rows = rows.take(held), rows.take(~held)
-        seed = int(self._random_state.randint(np.iinfo(np.int32).max))
         before = len(self.net_.history)
-        train(self.net_, rows, held_out, self._plan, self._scaler, epochs, seed)
+        ended = self._train_net(self.net_, self._targets, rows, stages)
         history = self.net_.history
-        self.module_ = self.net_.module_
         self.n_iter_ = len(history) - before
         self.loss_curve_ = [epoch["train_loss"] for epoch in history]
         self.validation_scores_ = (
             [epoch["valid_score"] for epoch in history] if self.early_stopping else None
         )
-        if not np.isfinite(self.loss_curve_[-1:]).all():
+        if self._learns_task_weight:
+            learned = self.net_.criterion_.log_weight().exp()
+            self.task_weight_ = learned.detach().cpu().numpy()
+        return ended
+
+    def _train_net(
+        self, net: Net, targets: Targets, rows: TrainingRows, stages: list[Stage]
+    ) -> bool:
+        """Train a net on rows but for those held out, and check that its loss is finite."""
+        from sk_mtl._running import train
+
+        held_out = None
+        if self.early_stopping:
+            strata = targets.strata(rows)
+            held = hold_out(strata, rows.task, self.validation_fraction, self._random_state)
+            held_out, rows = rows.take(held), rows.take(~held)
+        seed = int(self._random_state.randint(np.iinfo(np.int32).max))
+        ended = train(net, rows, held_out, self._scaler, stages, seed)
+        last = net.history[-1]["train_loss"] if len(net.history) else 0.0
+        if not np.isfinite(last):
             raise ValueError(
-                f"The loss is {self.loss_curve_[-1]} after {self.n_iter_} iterations. Reduce "
+                f"The loss is {last} after {len(net.history)} iterations. Reduce "
                 "learning_rate_init, or scale the features (input_scaling)."
             )
-        return bool(self.net_.converged_) or self.n_iter_ < epochs
+        return ended
+
+    def _warn_of_early_end(self) -> None:
+        warnings.warn(
+            f"max_iter={self.max_iter} iterations reached without convergence. Increase max_iter, "
+            "or raise tol.",
+            ConvergenceWarning,
+            stacklevel=4,
+        )
+
+    def _task_groups(self) -> list[TaskGroup]:
+        """The tasks that were fitted first, and those added, with their networks."""
+        from sk_mtl._added import TaskGroup
+
+        fitted = self.net_.module_
+        groups = [TaskGroup(0, self._targets, fitted)]
+        for added in self._added:
+            first = groups[-1].first + groups[-1].n_tasks
+            groups.append(TaskGroup(first, added.targets, added.network_with(fitted)))
+        return groups
+
+    def _outputs(
+        self, features: Array, codes: Array | None, compute: Callable[..., Any]
+    ) -> Iterator[tuple[TaskGroup, Any, Array | None, Array]]:
+        """``compute(network, rows, task)`` of every group of tasks that the rows belong to.
+
+        Yields
+        ------
+        group : TaskGroup
+        rows : slice or ndarray
+            Which rows.
+        task : ndarray or None
+            Their task codes within the group; None where every row belongs to every task.
+        outputs : ndarray
+        """
+        from sk_mtl._running import run
+
+        groups = self._task_groups()
+        for group in groups:
+            rows: Any = slice(None)
+            task = codes
+            if codes is not None and len(groups) > 1:
+                rows = np.flatnonzero(
+                    (codes >= group.first) & (codes < group.first + group.n_tasks)
+                )
+                if not len(rows):
+                    continue
+                task = codes[rows] - group.first
+            yield group, rows, task, run(group.network, self._scaler, features[rows], task, compute)
 
     def _read_rows(self, X: Any, task: Any) -> tuple[Array, Array | None]:
         """Features and task codes of the rows to predict."""
         check_is_fitted(self)
-        features, ids, _ = read_features(self, X, task, task_column=self.task_column, reset=False)
+        features, ids, _ = read_features(
+            self,
+            X,
+            task,
+            task_column=self.task_column,
+            reset=False,
+            accept_positions=self._accepts_positions,
+        )
         return features, self._tasks.encode(ids, len(features))
+
+    @property
+    def _accepts_positions(self) -> bool:
+        """Whether rows may have more than one dimension: if the shared module is the user's."""
+        return self.shared_module is not None
 
     def transform(self, X: Any, task: Any = None) -> Array:
         """The shared representation g(z R_i B) of each row, z its standardised features.
@@ -331,7 +431,8 @@ class BaseAligned(
         Returns
         -------
         representation : ndarray of shape (n_samples, capacity)
-            The capacity is the width of the last hidden layer.
+            The capacity is the width of the last hidden layer, or of what ``shared_module``
+            returns.
 
         Raises
         ------
@@ -339,16 +440,47 @@ class BaseAligned(
             If the tasks are not named as in `fit`, an id is unseen, or the tasks share their
             rows (wide ``y``) and are aligned, so that a row has no single representation.
         """
-        from sk_mtl._running import run_representation
+        return self._of_rows(X, task, lambda network, *inputs: network.represent(*inputs))
 
+    def align(self, X: Any, task: Any = None) -> Array:
+        """The aligned features z R_i of each row, z its standardised features.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_columns)
+        task : array-like of shape (n_samples,), default=None
+            As in `fit`.
+
+        Returns
+        -------
+        aligned : ndarray of shape (n_samples, ..., n_features)
+            NaN where X holds padding.
+
+        Raises
+        ------
+        ValueError
+            As `transform`.
+        """
+        aligned = self._of_rows(X, task, lambda network, *inputs: network.align(*inputs))
+        if aligned.ndim > 2:
+            aligned[np.isnan(X)] = np.nan
+        return aligned
+
+    def _of_rows(self, X: Any, task: Any, compute: Callable[..., Any]) -> Array:
+        """What is computed of each row, of all groups of tasks together."""
         features, codes = self._read_rows(X, task)
-        if codes is None and self.module_.alignment is not None:
+        if codes is None and self.alignment_ is not None:
             raise ValueError(
                 "With a wide y and alignment, each row has one representation per task. Stack the "
                 "tasks, or pass alignment=None."
             )
-        shared = run_representation(self.net_, self._scaler, features, codes)
-        return shared.astype(features.dtype, copy=False)
+        out: Array | None = None
+        for _, rows, _, outputs in self._outputs(features, codes, compute):
+            if out is None:
+                out = np.empty((len(features), *outputs.shape[1:]), dtype=features.dtype)
+            out[rows] = outputs
+        assert out is not None
+        return out
 
     def fit_transform(
         self, X: Any, y: Any = None, task: Any = None, sample_weight: Any = None
@@ -368,15 +500,46 @@ class BaseAligned(
         representation: Array = fitted.transform(X, task=task)
         return representation
 
+    def _mean_over_columns(
+        self,
+        predicted: Array,
+        y: Any,
+        sample_weight: Any,
+        read: Callable[[Array, str], tuple[Array, Array]],
+        metric: Callable[[Array, Array, Array], float],
+        least_rows: int = 1,
+    ) -> float:
+        """Mean over the tasks of a metric of the labelled rows of a wide ``y``."""
+        columns, names = read_columns(y, len(predicted))
+        if len(columns) != len(self.tasks_):
+            raise ValueError(f"y has {len(columns)} columns for {len(self.tasks_)} tasks.")
+        if names is not None and hasattr(y, "columns"):
+            self._tasks.check_columns(names)
+        weight = _check_sample_weight(sample_weight, predicted, ensure_non_negative=True)
+        per_task = []
+        for column, guess, name in zip(columns, predicted.T, self.tasks_.tolist(), strict=True):
+            true, labelled = read(column, f"column {name!r} of y")
+            if np.count_nonzero(weight[labelled]) >= least_rows:
+                per_task.append(metric(true, guess[labelled], weight[labelled]))
+        if not per_task:
+            raise ValueError("y holds no label of positive weight: there is nothing to score.")
+        return float(np.mean(per_task))
+
     @property
     def alignment_(self) -> Array | None:
         """The R_i, of shape (n_tasks, n_features, n_features), or None without alignment."""
         check_is_fitted(self)
-        alignment = self.module_.alignment
-        if alignment is None:
+        groups = self._task_groups()
+        if all(group.network.alignment is None for group in groups):
             return None
-        matrices: Array = alignment.matrices().detach().cpu().numpy()
-        return matrices
+        n_features = len(self.feature_mean_)
+        return np.concatenate([group.alignment_matrices(n_features) for group in groups])
+
+    @property
+    def module_(self) -> Any:
+        """The trained network, a torch.nn.Module."""
+        check_is_fitted(self)
+        return self.net_.module_
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "net_")
@@ -385,4 +548,5 @@ class BaseAligned(
         tags = super().__sklearn_tags__()
         tags.target_tags.required = True
         tags.target_tags.multi_output = True
+        tags.input_tags.three_d_array = self._accepts_positions
         return tags

@@ -8,34 +8,37 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from sk_mtl._losses import Target
+
 ROWS_AT_A_TIME = 4096  # bounds the memory of full-batch passes and of predictions
 
-Batch = tuple[dict[str, Tensor], tuple[Tensor, Tensor]]
+Batch = tuple[dict[str, Tensor], Target]
 
 
 class TaskDataset(Dataset[Batch]):
-    """Rows sorted by task, with labels and weights.
+    """Rows sorted by task, with what the network is to put out and weights.
 
     Parameters
     ----------
-    rows : Tensor of shape (n_rows, n_features)
+    rows : Tensor of shape (n_rows, ..., n_features)
     task : Tensor of shape (n_rows,) or None
         None where every row belongs to every task; sorted otherwise.
-    labels, weight : Tensor of shape (n_rows,) or (n_rows, n_tasks)
+    target, weight : Tensor of shape (n_rows,) or (n_rows, n_tasks)
     """
 
-    def __init__(self, rows: Tensor, task: Tensor | None, labels: Tensor, weight: Tensor) -> None:
-        self.rows, self.task, self.labels, self.weight = rows, task, labels, weight
+    def __init__(self, rows: Tensor, task: Tensor | None, target: Tensor, weight: Tensor) -> None:
+        self.rows, self.task, self.target, self.weight = rows, task, target, weight
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def __getitem__(self, index: slice | Tensor) -> Batch:
-        """A batch: the network's arguments, and the labels with their weights."""
+        """A batch: the network's arguments, and those of the loss."""
         inputs = {"rows": self.rows[index]}
+        task = None
         if self.task is not None:
-            inputs["task"] = self.task[index]
-        return inputs, (self.labels[index], self.weight[index])
+            task = inputs["task"] = self.task[index]
+        return inputs, (self.target[index], self.weight[index], task)
 
 
 class TaskBatches:

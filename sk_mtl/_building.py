@@ -10,91 +10,132 @@ from skorch.callbacks import EarlyStopping, EpochScoring
 
 from sk_mtl._alignment import Alignment, DiagonalAlignment, FullAlignment, LowRankAlignment
 from sk_mtl._batches import ROWS_AT_A_TIME, TaskBatches, TaskDataset
-from sk_mtl._heads import HeadPlan, TaskHeads
-from sk_mtl._intercepts import bias_variances
-from sk_mtl._network import AlignedNetwork, SharedLayers, TaskLoss, probabilities
+from sk_mtl._class_targets import ClassTargets
+from sk_mtl._covariance import coral_maps
+from sk_mtl._heads import TaskHeads
+from sk_mtl._losses import TaskLoss, squared_error
+from sk_mtl._network import AlignedNetwork, probabilities
 from sk_mtl._rows import TrainingRows
-from sk_mtl._scaling import InputScaler
+from sk_mtl._scaling import InputScaler, positions
+from sk_mtl._shared import SharedModule, fully_connected
 from sk_mtl._tasks import Array
 from sk_mtl._training import FullBatchNet, MiniBatchNet
+from sk_mtl._users_module import capacity_of, refuse_noise, users_module
+from sk_mtl._value_targets import ValueTargets
 
 _ALIGNMENT_RATE = 0.1  # learning rate of the R_i, relative to the other parameters'
 
 
 def build_network(
     rows: TrainingRows,
-    plan: HeadPlan,
+    targets: ClassTargets | ValueTargets,
     scaler: InputScaler,
+    alignment: Alignment | None,
     params: dict[str, Any],
     random_state: np.random.RandomState,
 ) -> AlignedNetwork:
     """An untrained network for the rows' tasks."""
-    n_features = rows.features.shape[1]
-    n_tasks = len(plan.family)
+    n_features = rows.features.shape[-1]
     sizes = params["hidden_layer_sizes"]
-    shared = SharedLayers(n_features, sizes, params["activation"], random_state)
-    # Without hidden layers the features are the representation: nothing to skip.
-    skip_connection = params["skip_connection"] and bool(sizes)
-    capacity = sizes[-1] if sizes else n_features
-    variances = bias_variances(
-        _class_counts(rows, plan), plan.family, plan.is_open, plan.has_weights
-    )
+    if params["shared_module"] is None:
+        layers = fully_connected(n_features, sizes, params["activation"], random_state)
+        shared = SharedModule(layers)
+        capacity = sizes[-1] if sizes else n_features
+        # Without hidden layers the features are the representation: nothing to skip.
+        skip_connection = params["skip_connection"] and bool(sizes)
+    else:
+        seed = int(random_state.randint(np.iinfo(np.int32).max))
+        module = users_module(params["shared_module"], n_features, seed)
+        refuse_noise(module, params["solver"])
+        shared = SharedModule(module)
+        capacity = capacity_of(shared, scaler.transform(rows.features[:2]))
+        skip_connection = params["skip_connection"] and rows.features.ndim == 2
+    n_inputs = capacity + n_features * skip_connection
     return AlignedNetwork(
-        _build_alignment(rows, n_tasks, scaler, params),
+        alignment,
         shared,
-        TaskHeads(plan, capacity + n_features * skip_connection, variances),
+        TaskHeads(targets.plan, n_inputs, targets.bias_variances(rows)),
+        capacity=capacity,
         skip_connection=skip_connection,
-        penalties={name: params[name] for name in ("alpha", "head_alpha", "alignment_alpha")},
+        penalties=penalties_of(params),
     )
 
 
-def _class_counts(rows: TrainingRows, plan: HeadPlan) -> Array:
-    """Weight of each task's rows that are of an output column's class, and that are not."""
-    task, codes, weight = rows.by_entry()
-    of_class = np.zeros((len(plan.family), max(plan.is_open.shape[1], 2)))
-    np.add.at(of_class, (task, plan.columns[task, codes]), weight)
-    total = of_class.sum(axis=1, keepdims=True)
-    if plan.log_odds:
-        of_class = of_class[:, 1:]
-    return np.stack([of_class, total - of_class], axis=-1)
+def penalties_of(params: dict[str, Any]) -> dict[str, float]:
+    return {name: params[name] for name in ("alpha", "head_alpha", "alignment_alpha")}
 
 
-def _build_alignment(
-    rows: TrainingRows, n_tasks: int, scaler: InputScaler, params: dict[str, Any]
+def build_alignment(
+    rows: TrainingRows,
+    ids: Array,
+    scaler: InputScaler,
+    params: dict[str, Any],
+    reference: Array,
+    *,
+    to_source: bool = False,
 ) -> Alignment | None:
-    kind = params["alignment"]
-    n_features = rows.features.shape[1]
-    rank = params["alignment_rank"]
+    """The R_i at their start.
+
+    Parameters
+    ----------
+    rows : TrainingRows
+    ids : ndarray of shape (n_tasks,)
+    scaler : InputScaler
+    params : dict
+    reference : ndarray of shape (n_features, n_features)
+        The covariance that ``alignment_init="coral"`` aims at.
+    to_source : bool
+        Whether tasks are aligned to those of another model, so that even one is worth it.
+    """
+    kind, rank = params["alignment"], params["alignment_rank"]
+    n_tasks, n_features = len(ids), rows.features.shape[-1]
     if kind == "auto":
-        if n_tasks == 1 or rows.task is None:
+        if not to_source and (n_tasks == 1 or rows.task is None):
             return None
         # Low rank pays once its 2 d r entries a task are fewer than the full d^2.
         kind = "low_rank" if 2 * rank < n_features else "full"
     if kind is None:
         return None
-    if kind == "full":
-        return FullAlignment(n_tasks, n_features)
-    if kind == "diagonal":
-        return DiagonalAlignment(n_tasks, n_features)
-    if rank > n_features:
+    if kind == "low_rank" and rank > n_features:
         raise ValueError(
             f"alignment_rank={rank} exceeds the number of features, {n_features}. Reduce "
             'alignment_rank, or pass alignment="full".'
         )
-    scaled = scaler.transform(rows.features)
-    scaled = scaled * np.sqrt(rows.row_weight)[:, None]
+    scaled, task, weight = positions(scaler.transform(rows.features), rows.task, rows.row_weight)
+    start = None
+    if params["alignment_init"] == "coral":
+        maps = coral_maps(scaled, task, weight, reference, ids, diagonal=kind == "diagonal")
+        start = torch.as_tensor(maps)
+    if kind == "full":
+        return FullAlignment(n_tasks, n_features, start)
+    if kind == "diagonal":
+        return DiagonalAlignment(n_tasks, n_features, start)
+    scaled = scaled * np.sqrt(weight)[:, None]
     strongest = np.linalg.eigh(scaled.T @ scaled)[1][:, : -rank - 1 : -1]
-    return LowRankAlignment(n_tasks, torch.as_tensor(strongest.copy()))
+    return LowRankAlignment(n_tasks, torch.as_tensor(strongest.copy()), start)
 
 
 def build_net(
-    network: AlignedNetwork, params: dict[str, Any], n_rows: int
+    network: AlignedNetwork, loss: str, params: dict[str, Any], n_rows: int, n_uncertain: int = 0
 ) -> FullBatchNet | MiniBatchNet:
-    """The skorch net that trains ``network`` as the parameters say."""
+    """The skorch net that trains ``network`` as the parameters say.
+
+    Parameters
+    ----------
+    network : AlignedNetwork
+    loss : {"cross_entropy", "squared_error"}
+    params : dict
+    n_rows : int
+        Number of rows to train on.
+    n_uncertain : int, default=0
+        Number of tasks whose weights are learned.
+    """
     dtype = getattr(torch, _dtype_name(params))
     shared_settings = {
         "module": network.to(dtype),
         "criterion": TaskLoss,
+        "criterion__kind": loss,
+        "criterion__n_uncertain": n_uncertain,
         "max_epochs": params["max_iter"],
         "iterator_train": TaskBatches,
         "iterator_valid": TaskBatches,
@@ -115,7 +156,7 @@ def build_net(
         settings = {
             "optimizer": torch.optim.Adam,
             **({} if "optimizer" in overrides else {"optimizer__fused": True}),
-            "optimizer__param_groups": _learning_rates(network, params["learning_rate_init"]),
+            "optimizer__param_groups": _learning_rates(network, params),
             "lr": params["learning_rate_init"],
             "batch_size": min(200, n_rows) if batch_size == "auto" else min(batch_size, n_rows),
             "iterator_train__shuffle": params["shuffle"],
@@ -174,13 +215,16 @@ def _device(device: str) -> str:
     return device
 
 
-def _learning_rates(network: AlignedNetwork, rate: float) -> list[tuple[str, dict[str, float]]]:
+def _learning_rates(
+    network: AlignedNetwork, params: dict[str, Any]
+) -> list[tuple[str, dict[str, float]]]:
     """One parameter group each: Adam's steps in proportion to a parameter's size.
 
     The layers keep the norm of their input instead of the size of its entries, so a weight is
     sqrt(fan_in / fan_out) times what it is in a net with entries around 1, for which learning
     rates are known.
     """
+    rate, built_in = params["learning_rate_init"], params["shared_module"] is None
     groups = []
     for name, parameter in network.named_parameters():
         factor = 1.0
@@ -188,7 +232,7 @@ def _learning_rates(network: AlignedNetwork, rate: float) -> list[tuple[str, dic
             factor = _ALIGNMENT_RATE
         elif name in ("heads.shared", "heads.own"):
             factor = parameter.shape[1] ** 0.5
-        elif name.startswith("shared."):
+        elif name.startswith("shared.") and built_in:
             fan_out, fan_in = parameter.shape[0], parameter[0].numel()
             factor = (fan_in / fan_out) ** 0.5
         groups.append((name, {"lr": rate * factor}))
@@ -199,7 +243,7 @@ def _callbacks(params: dict[str, Any], users: list[Any]) -> list[Any]:
     """The user's callbacks, before the one that ends training: they see the last epoch too."""
     if params["early_stopping"]:
         score = EpochScoring(
-            held_out_accuracy,
+            _held_out_score,
             name="valid_score",
             lower_is_better=False,
             use_caching=False,
@@ -212,13 +256,20 @@ def _callbacks(params: dict[str, Any], users: list[Any]) -> list[Any]:
     return [*callbacks, ("_stopping", EarlyStopping(threshold_mode="abs", **stop, **patience))]
 
 
-def held_out_accuracy(net: Any, held_out: TaskDataset, y: None = None) -> float:
-    """Weighted share of the held-out entries whose most probable class is theirs."""
-    right = total = 0.0
+def _held_out_score(net: Any, held_out: TaskDataset, y: None = None) -> float:
+    """Accuracy on the held-out entries, or the share of their squares that is explained."""
+    of_values = net.criterion_.entry_loss is squared_error
+    good = total = 0.0
     net.module_.eval()
     with torch.inference_mode():
-        for inputs, (labels, weight) in net.get_iterator(held_out, training=False):
-            guess = probabilities(net.infer(inputs)).argmax(dim=-1)
-            right += float((weight * (guess == labels)).sum())
-            total += float(weight.sum())
-    return right / total
+        for inputs, (target, weight, _) in net.get_iterator(held_out, training=False):
+            outputs = net.infer(inputs)
+            if of_values:
+                squares = target.square()
+                good += float((weight * (squares - (outputs.squeeze(-1) - target).square())).sum())
+                total += float((weight * squares).sum())
+            else:
+                guess = probabilities(outputs).argmax(dim=-1)
+                good += float((weight * (guess == target)).sum())
+                total += float(weight.sum())
+    return good / total if total else 0.0

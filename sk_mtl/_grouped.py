@@ -33,6 +33,11 @@ class Segments:
         bounds = zip(codes.tolist(), starts.tolist(), stops.tolist(), strict=True)
         return cls(task, list(bounds))
 
+    def stretched(self, times: int) -> Segments:
+        """The segments of a batch that has ``times`` rows in the place of each."""
+        bounds = [(task, start * times, stop * times) for task, start, stop in self.bounds]
+        return Segments(self.task.repeat_interleave(times), bounds)
+
     def spread(self, values: Tensor) -> Tensor:
         """Each row's entry of ``values``, which has one entry per task."""
         return values.index_select(0, self.task)

@@ -1,86 +1,33 @@
-"""One head per task, stacked in one padded parameter, around heads that label sets share."""
+"""One head per task, stacked in one padded parameter, around heads that tasks share."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from sk_mtl._grouped import Segments, grouped_product
+from sk_mtl._plan import HeadPlan
 from sk_mtl._tasks import Array
 
 
 @dataclass(frozen=True)
-class HeadPlan:
-    """Which output column stands for which class of which task.
-
-    Tasks whose label sets agree for the most part form a *family*: they share a head. A family
-    of two classes needs one column only, the log-odds of the second class. Where all families
-    are such, there is a single column; otherwise the first column of a binary family stays at 0.
+class GivenHeads:
+    """Heads of families that are known from another model, and stay as they are.
 
     Attributes
     ----------
-    family : ndarray of shape (n_tasks,)
-    columns : ndarray of shape (n_tasks, max n_classes)
-        Output column of each class of a task; 0 pads.
-    is_open : ndarray of bool of shape (n_tasks, n_columns)
-        Columns that belong to a class of the task.
-    has_weights : ndarray of bool of shape (n_tasks, n_columns)
+    weight : Tensor of shape (n_families, n_inputs, n_columns)
+    bias : Tensor of shape (n_families, n_columns)
+    known : Tensor of bool of shape (n_families, n_columns)
+        Columns that are known. The others are trained.
     """
 
-    family: Array
-    columns: Array
-    is_open: Array
-    has_weights: Array
-
-    @classmethod
-    def of(cls, per_task: list[Array]) -> HeadPlan:
-        family, members = _families([classes.tolist() for classes in per_task])
-        sizes = np.array([len(labels) for labels in members])[family]
-        n_classes = np.array([len(classes) for classes in per_task])
-        if (sizes == 2).all() and (n_classes == 2).all():
-            ones = np.ones((len(per_task), 1), dtype=bool)
-            return cls(family, np.tile([0, 1], (len(per_task), 1)), ones, ones)
-        columns = np.zeros((len(per_task), n_classes.max()), dtype=np.intp)
-        # Never a single column: that would be log-odds.
-        is_open = np.zeros((len(per_task), max(sizes.max(), 2)), dtype=bool)
-        for t, classes in enumerate(per_task):
-            own = [members[family[t]].index(label) for label in classes.tolist()]
-            columns[t, : len(own)] = own
-            is_open[t, own] = True
-        has_weights = is_open.copy()
-        has_weights[sizes <= 2, 0] = False
-        return cls(family, columns, is_open, has_weights)
-
-    @property
-    def log_odds(self) -> bool:
-        """Whether the single column is the log-odds of each task's second class."""
-        return bool(self.is_open.shape[1] == 1)
-
-    @property
-    def n_families(self) -> int:
-        return int(self.family.max()) + 1
-
-
-def _families(label_sets: list[list[Any]]) -> tuple[Array, list[list[Any]]]:
-    """Group label sets that have more than half of their union in common, the largest first.
-
-    With few rows a task may lack a class of its label set by chance; it still shares with the
-    others. Codes that coincide by accident (0 and 1 of a binary task beside 0 to 5) do not.
-    """
-    family = np.empty(len(label_sets), dtype=np.intp)
-    members: list[set[Any]] = []
-    for t in sorted(range(len(label_sets)), key=lambda t: -len(label_sets[t])):
-        labels = set(label_sets[t])
-        close = [f for f, of in enumerate(members) if 2 * len(labels & of) > len(labels | of)]
-        if not close:
-            members.append(set())
-        family[t] = close[0] if close else len(members) - 1
-        members[family[t]] |= labels
-    return family, [sorted(labels) for labels in members]
+    weight: Tensor
+    bias: Tensor
+    known: Tensor
 
 
 class TaskHeads(nn.Module):
@@ -92,12 +39,20 @@ class TaskHeads(nn.Module):
     n_inputs : int
     bias_variance : ndarray of shape (2, n_families, n_columns)
         Variances of the Gaussian priors on the biases: of a family, and of a task around it.
+        Infinite: free.
+    given : GivenHeads, default=None
     """
 
-    def __init__(self, plan: HeadPlan, n_inputs: int, bias_variance: Array) -> None:
+    def __init__(
+        self,
+        plan: HeadPlan,
+        n_inputs: int,
+        bias_variance: Array,
+        given: GivenHeads | None = None,
+    ) -> None:
         super().__init__()
         n_tasks, n_columns = plan.is_open.shape
-        self.log_odds = plan.log_odds
+        self.single_column = plan.single_column
         self.shared = nn.Parameter(torch.zeros(plan.n_families, n_inputs, n_columns))
         self.own = nn.Parameter(torch.zeros(n_tasks, n_inputs, n_columns))
         self.shared_bias = nn.Parameter(torch.zeros(plan.n_families, n_columns))
@@ -111,6 +66,14 @@ class TaskHeads(nn.Module):
         closed = np.where(plan.is_open, 0.0, -np.inf)
         self.register_buffer("closed", torch.as_tensor(closed, dtype=torch.float32))
         self.register_buffer("bias_precision", torch.as_tensor(1 / bias_variance))
+        self.has_given = given is not None
+        if given is not None:
+            self.given_weight: Tensor
+            self.given_bias: Tensor
+            self.trained: Tensor
+            self.register_buffer("given_weight", given.weight)
+            self.register_buffer("given_bias", given.bias)
+            self.register_buffer("trained", (~given.known).to(given.bias))
 
     def forward(self, features: Tensor, segments: Segments | None) -> Tensor:
         """Logits of each row's own task, or of all tasks where ``segments`` is None.
@@ -119,9 +82,10 @@ class TaskHeads(nn.Module):
         -------
         Tensor of shape (n_rows, n_columns) or (n_rows, n_tasks, n_columns)
         """
-        weight = self.shared.index_select(0, self.family) + self.own
-        bias = self.shared_bias.index_select(0, self.family) + self.own_bias
-        if not self.log_odds:
+        shared, shared_bias = self.of_families()
+        weight = shared.index_select(0, self.family) + self.own
+        bias = shared_bias.index_select(0, self.family) + self.own_bias
+        if not self.single_column:
             weight = weight * self.has_weights.unsqueeze(1)
             bias = bias * self.has_weights + self.closed
         if segments is not None:
@@ -129,6 +93,15 @@ class TaskHeads(nn.Module):
         n_tasks, n_inputs, n_columns = weight.shape
         stacked = weight.permute(1, 0, 2).reshape(n_inputs, n_tasks * n_columns)
         return (features @ stacked).view(-1, n_tasks, n_columns) + bias
+
+    def of_families(self) -> tuple[Tensor, Tensor]:
+        """Weights and biases of the families' heads."""
+        if not self.has_given:
+            return self.shared, self.shared_bias
+        return (
+            self.given_weight + self.trained.unsqueeze(1) * self.shared,
+            self.given_bias + self.trained * self.shared_bias,
+        )
 
     def penalty(self, alpha: float, head_alpha: float) -> Tensor:
         of_family, of_task = self.bias_precision

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from sk_mtl._plan import HeadPlan
 from sk_mtl._tasks import Array
 
 _LEAST_VARIANCE = 0.005
 
 
-def bias_variances(counts: Array, family: Array, is_open: Array, has_weights: Array) -> Array:
+def bias_variances(counts: Array, plan: HeadPlan, expected: Array | None = None) -> Array:
     """Empirical-Bayes variances of the biases of families and of tasks around their family.
 
     Few rows of balanced classes must not move a bias, while one positive in a hundred must. Each
@@ -19,22 +20,25 @@ def bias_variances(counts: Array, family: Array, is_open: Array, has_weights: Ar
     ----------
     counts : ndarray of shape (n_tasks, n_columns, 2)
         Weighted rows of each task that are of the column's class, and that are not.
-    family, is_open, has_weights : ndarray
-        As in `HeadPlan`.
+    plan : HeadPlan
+    expected : ndarray of shape (n_families, n_columns), default=None
+        What the biases are known to be near to, 0 by default.
 
     Returns
     -------
     ndarray of shape (2, n_families, n_columns)
     """
-    n_columns = is_open.shape[1]
-    n_families = family.max() + 1
-    variances = np.full((2, n_families, n_columns), _LEAST_VARIANCE)
+    n_columns = plan.is_open.shape[1]
+    variances = np.full((2, plan.n_families, n_columns), _LEAST_VARIANCE)
     share = (counts[..., 0] + 0.5) / (counts.sum(axis=2) + 1)
     log_odds = np.log(share) - np.log1p(-share)
+    if expected is not None:
+        log_odds = log_odds - expected[plan.family]
     sampling = 1 / (np.maximum(counts.sum(axis=2), 1) * share * (1 - share))
-    for f in range(n_families):
+    open_weights = plan.is_open & plan.has_weights
+    for f in range(plan.n_families):
         for column in range(n_columns):
-            tasks = np.flatnonzero((family == f) & is_open[:, column] & has_weights[:, column])
+            tasks = np.flatnonzero((plan.family == f) & open_weights[:, column])
             if tasks.size:
                 variances[:, f, column] = _moments(log_odds[tasks, column], sampling[tasks, column])
     return variances

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -139,8 +139,10 @@ class LabelSet:
     union: Array
 
     @classmethod
-    def of_rows(cls, column: Array, task: Codes, ids: Array) -> LabelSet:
-        """From stacked rows: every row must hold a label."""
+    def of_rows(
+        cls, column: Array, task: Codes, ids: Array, known: Sequence[Array] = ()
+    ) -> LabelSet:
+        """From stacked rows: every row must hold a label. ``known`` are other tasks' classes."""
         values, labelled = read_labels(column, "y")
         if not labelled.all():
             raise ValueError(
@@ -152,7 +154,8 @@ class LabelSet:
         pairs = np.unique(task * len(union) + codes)
         per_task = [union[pairs[pairs // len(union) == t] % len(union)] for t in range(len(ids))]
         _refuse_unlabelled(per_task, ids)
-        return cls(_complete_lone_classes(per_task), union)
+        per_task = _complete_lone_classes(per_task, known)
+        return cls(per_task, np.unique(np.concatenate(per_task)))
 
     @classmethod
     def of_columns(cls, columns: list[Array], ids: Array) -> LabelSet:
@@ -195,12 +198,11 @@ class LabelSet:
         """Number of classes of each task."""
         return np.array([len(classes) for classes in self.per_task], dtype=np.intp)
 
-    @property
-    def positions(self) -> Codes:
-        """Column in `union` of each task's classes, padded with ``len(union)``."""
-        table = np.full((len(self.per_task), self.sizes.max()), len(self.union), dtype=np.intp)
+    def positions(self, union: Array) -> Codes:
+        """Where each task's classes stand in ``union``, padded with ``len(union)``."""
+        table = np.full((len(self.per_task), self.sizes.max()), len(union), dtype=np.intp)
         for t, classes in enumerate(self.per_task):
-            table[t, : len(classes)] = np.searchsorted(self.union, classes)
+            table[t, : len(classes)] = np.searchsorted(union, classes)
         return table
 
     def encode_rows(self, column: Array, task: Codes, ids: Array) -> Codes:
@@ -259,13 +261,13 @@ def _refuse_unlabelled(per_task: list[Array], ids: Array) -> None:
         )
 
 
-def _complete_lone_classes(per_task: list[Array]) -> list[Array]:
+def _complete_lone_classes(per_task: list[Array], known: Sequence[Array] = ()) -> list[Array]:
     """Give a task that shows a single class the smallest label set of another task that holds it.
 
     With few rows a task may show one class by chance. Alone it could only repeat that class;
     with the label set of its neighbours it predicts from what they share.
     """
-    sets = sorted((classes for classes in per_task if len(classes) > 1), key=len)
+    sets = sorted((classes for classes in [*per_task, *known] if len(classes) > 1), key=len)
     return [
         classes
         if len(classes) > 1

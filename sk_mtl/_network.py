@@ -2,81 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from sk_mtl._alignment import Alignment
 from sk_mtl._grouped import Segments
 from sk_mtl._heads import TaskHeads
-from sk_mtl._labels import MISSING
+from sk_mtl._shared import SharedModule
 
 # Prior variance of what the hidden layers add to the linear path beside them, relative to its.
 _NONLINEAR_SHARE = 0.03
 
-_ACTIVATIONS: dict[str, type[nn.Module]] = {
-    "identity": nn.Identity,
-    "logistic": nn.Sigmoid,
-    "relu": nn.ReLU,
-    "tanh": nn.Tanh,
-}
-
-
-class SharedLayers(nn.Module):
-    """The shared module B: fully connected layers, each followed by the activation.
-
-    Weights start at random such that a layer keeps the squared norm of its input, biases at 0.
-    The penalty is on the distance from that start: a layer that the data says little about
-    remains a layer of random features, where a penalty on the weights themselves would switch it
-    off. Biases are penalised as well, or they would be a way round the heads' priors.
-    """
-
-    def __init__(
-        self,
-        n_features: int,
-        layer_sizes: Sequence[int],
-        activation: str,
-        random_state: np.random.RandomState,
-    ) -> None:
-        super().__init__()
-        gain = 2.0 if activation == "relu" else 1.0
-        layers: list[nn.Module] = []
-        for n_in, n_out in zip([n_features, *layer_sizes], layer_sizes, strict=False):
-            linear = nn.Linear(n_in, n_out, device="meta").to_empty(device="cpu")
-            start = random_state.normal(scale=np.sqrt(gain / n_out), size=(n_out, n_in))
-            with torch.no_grad():
-                linear.weight.copy_(torch.as_tensor(start))
-                linear.bias.zero_()
-            layers += [linear, _ACTIVATIONS[activation]()]
-        self.layers = nn.Sequential(*layers)
-        for j, parameter in enumerate(self.layers.parameters()):
-            self.register_buffer(f"start_{j}", parameter.detach().clone())
-
-    def forward(self, rows: Tensor) -> Tensor:
-        shared: Tensor = self.layers(rows)
-        return shared
-
-    def penalty(self) -> Tensor:
-        """Squared distance of the parameters from their start."""
-        distance = torch.zeros(())
-        for j, parameter in enumerate(self.layers.parameters()):
-            distance = distance + (parameter - getattr(self, f"start_{j}")).square().sum()
-        return distance
-
 
 class AlignedNetwork(nn.Module):
-    """Logits ``g(z R_i B) A_i + z R_i W_i + c_i`` of the rows of task i.
+    """Outputs ``g(z R_i B) A_i + z R_i W_i + c_i`` of the rows of task i: logits, or values.
+
+    Rows may have more than two dimensions, the features along the last. Positions that hold NaN
+    are padding.
 
     Parameters
     ----------
     alignment : module or None
         The R_i.
-    shared : module
-        B with its activations g, from (n_rows, n_features) to (n_rows, capacity).
+    shared : SharedModule
+        B with its activations g, from (n_rows, ..., n_features) to (n_rows, capacity).
     heads : TaskHeads
         A_i, W_i (present if ``skip_connection``) and the biases c_i, in one parameter.
+    capacity : int
+        Width of the shared representation.
     skip_connection : bool
     penalties : dict
         ``alpha``, ``head_alpha`` and ``alignment_alpha``.
@@ -85,9 +38,10 @@ class AlignedNetwork(nn.Module):
     def __init__(
         self,
         alignment: Alignment | None,
-        shared: SharedLayers,
+        shared: SharedModule,
         heads: TaskHeads,
         *,
+        capacity: int,
         skip_connection: bool,
         penalties: dict[str, float],
     ) -> None:
@@ -95,34 +49,55 @@ class AlignedNetwork(nn.Module):
         self.alignment = alignment
         self.shared = shared
         self.heads = heads
+        self.capacity = capacity
         self.skip_connection = skip_connection
         self.penalties = penalties
 
     def forward(self, rows: Tensor, task: Tensor | None = None) -> Tensor:
-        """Logits of each row's own task, or of all tasks where ``task`` is None.
+        """Outputs of each row's own task, or of all tasks where ``task`` is None.
 
         Rows must be sorted by task.
+
+        Returns
+        -------
+        Tensor of shape (n_rows, n_columns) or (n_rows, n_tasks, n_columns)
         """
         if task is None and self.alignment is not None:
             n_tasks = self.heads.own.shape[0]
             every = torch.arange(n_tasks, device=rows.device).repeat_interleave(len(rows))
-            stacked: Tensor = self(rows.repeat(n_tasks, 1), every)
+            stacked: Tensor = self(torch.cat([rows] * n_tasks), every)
             return stacked.view(n_tasks, len(rows), -1).transpose(0, 1)
         segments = None if task is None else Segments.of(task)
-        aligned, shared = self._represent(rows, segments)
+        aligned, mask = self._align(rows, segments)
+        features = self.shared(aligned, mask)
         if self.skip_connection:
-            shared = torch.cat([_NONLINEAR_SHARE**0.5 * shared, aligned], dim=1)
-        logits: Tensor = self.heads(shared, segments)
-        return logits
+            features = torch.cat([_NONLINEAR_SHARE**0.5 * features, aligned], dim=1)
+        outputs: Tensor = self.heads(features, segments)
+        return outputs
 
-    def _represent(self, rows: Tensor, segments: Segments | None) -> tuple[Tensor, Tensor]:
-        if self.alignment is not None and segments is not None:
-            rows = self.alignment(rows, segments)
-        return rows, self.shared(rows)
+    def align(self, rows: Tensor, task: Tensor | None = None) -> Tensor:
+        """The aligned rows ``z R_i``, 0 where there is padding."""
+        return self._align(rows, None if task is None else Segments.of(task))[0]
 
     def represent(self, rows: Tensor, task: Tensor | None = None) -> Tensor:
         """The shared representation ``g(z R_i B)``, of shape (n_rows, capacity)."""
-        return self._represent(rows, None if task is None else Segments.of(task))[1]
+        aligned, mask = self._align(rows, None if task is None else Segments.of(task))
+        shared: Tensor = self.shared(aligned, mask)
+        return shared
+
+    def _align(self, rows: Tensor, segments: Segments | None) -> tuple[Tensor, Tensor | None]:
+        """Aligned rows, and where they are not padding if they have positions."""
+        mask = None
+        if rows.ndim > 2:
+            mask = ~rows[..., 0].isnan()
+            rows = rows.masked_fill(~mask.unsqueeze(-1), 0.0)
+        if self.alignment is not None and segments is not None:
+            positions = rows[0, ..., 0].numel()
+            if positions > 1:
+                segments = segments.stretched(positions)
+            flat: Tensor = self.alignment(rows.reshape(-1, rows.shape[-1]), segments)
+            rows = flat.view(rows.shape)
+        return rows, mask
 
     def penalty(self) -> Tensor:
         """Half the penalised squares, on the scale of the loss summed over rows."""
@@ -156,24 +131,6 @@ class AlignedNetwork(nn.Module):
             else self._shared_alpha
             for name, _ in self.named_parameters()
         }
-
-
-class TaskLoss(nn.Module):
-    """Cross-entropy summed over the labelled entries, each times its weight."""
-
-    def forward(self, logits: Tensor, target: tuple[Tensor, Tensor]) -> Tensor:
-        labels, weight = target
-        if logits.shape[-1] == 1:
-            return nn.functional.binary_cross_entropy_with_logits(
-                logits.squeeze(-1), labels.to(logits), weight, reduction="sum"
-            )
-        losses = nn.functional.cross_entropy(
-            logits.reshape(-1, logits.shape[-1]),
-            labels.reshape(-1),
-            reduction="none",
-            ignore_index=MISSING,
-        )
-        return losses @ weight.reshape(-1)
 
 
 def probabilities(logits: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""The parameters of the multi-task estimators, their ranges and defaults."""
+"""The parameters of the estimators that train a network, their ranges and defaults."""
 
 from __future__ import annotations
 
@@ -19,20 +19,23 @@ class AlignedParameters(BaseEstimator):
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
         "activation": [StrOptions({"identity", "logistic", "relu", "tanh"})],
         "skip_connection": ["boolean"],
+        "shared_module": [callable, None],
         "alignment": [StrOptions({"auto", "full", "low_rank", "diagonal"}), None],
         "alignment_alpha": [Interval(Real, 0, None, closed="left")],
         "alignment_rank": [Interval(Integral, 1, None, closed="left")],
+        "alignment_init": [StrOptions({"identity", "coral"})],
+        "alignment_schedule": [StrOptions({"joint", "alternating", "after_shared"})],
         "alpha": [Interval(Real, 0, None, closed="left")],
         "head_alpha": [Interval(Real, 0, None, closed="left")],
         "task_weight": [
-            StrOptions({"balanced"}),
+            StrOptions({"balanced", "uncertainty"}),
             Mapping,
             "array-like",
             HasMethods(["fit", "normalized_task_weight"]),
             None,
         ],
         "task_column": [Hashable],
-        "input_scaling": [StrOptions({"principal", "standard"}), None],
+        "input_scaling": [StrOptions({"auto", "principal", "standard"}), None],
         "solver": [StrOptions({"adam", "lbfgs"})],
         "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
@@ -57,14 +60,17 @@ class AlignedParameters(BaseEstimator):
         hidden_layer_sizes: int | Sequence[int] = (32,),
         activation: str = "relu",
         skip_connection: bool = True,
+        shared_module: Any = None,
         alignment: str | None = "auto",
         alignment_alpha: float = 1000.0,
         alignment_rank: int = 8,
+        alignment_init: str = "identity",
+        alignment_schedule: str = "joint",
         alpha: float = 0.2,
         head_alpha: float = 2.0,
         task_weight: Any = None,
         task_column: Hashable = None,
-        input_scaling: str | None = "principal",
+        input_scaling: str | None = "auto",
         solver: str = "lbfgs",
         batch_size: int | str = "auto",
         learning_rate_init: float = 1e-3,
@@ -85,9 +91,12 @@ class AlignedParameters(BaseEstimator):
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
         self.skip_connection = skip_connection
+        self.shared_module = shared_module
         self.alignment = alignment
         self.alignment_alpha = alignment_alpha
         self.alignment_rank = alignment_rank
+        self.alignment_init = alignment_init
+        self.alignment_schedule = alignment_schedule
         self.alpha = alpha
         self.head_alpha = head_alpha
         self.task_weight = task_weight
@@ -110,16 +119,9 @@ class AlignedParameters(BaseEstimator):
         self.random_state = random_state
         self.verbose = verbose
 
-    def _settings(self) -> dict[str, Any]:
-        """The parameters that a net is built from."""
-        params: dict[str, Any] = self.get_params(deep=False)
-        params["hidden_layer_sizes"] = _layer_sizes(self.hidden_layer_sizes)
-        for name in ("task_weight", "task_column", "random_state"):
-            del params[name]
-        return params
 
-
-def _layer_sizes(sizes: Any) -> list[int]:
+def layer_sizes(sizes: Any) -> list[int]:
+    """``hidden_layer_sizes`` as a list."""
     listed = [sizes] if isinstance(sizes, Integral) else list(sizes)
     wrong = [size for size in listed if not isinstance(size, Integral) or size < 1]
     if wrong:

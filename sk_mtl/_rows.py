@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sk_mtl._labels import MISSING
 from sk_mtl._tasks import Array
 
 
@@ -16,12 +15,13 @@ class TrainingRows:
 
     Attributes
     ----------
-    features : ndarray of shape (n_rows, n_features)
+    features : ndarray of shape (n_rows, ..., n_features)
     task : ndarray of shape (n_rows,) or None
         Task codes; None where every row belongs to every task.
-    codes : ndarray of shape (n_rows,) or (n_rows, n_tasks)
-        Label codes within the task, `MISSING` where there is no label.
-    weight : ndarray like ``codes``
+    target : ndarray of shape (n_rows,) or (n_rows, n_tasks)
+        What the network is trained to put out: the column of the label's class, or a value.
+        `MISSING` (or 0) where there is no label.
+    weight : ndarray like ``target``
         Sample weight times the task's weight; 0 where there is no label.
     row_weight : ndarray of shape (n_rows,)
         The sample weight alone.
@@ -29,22 +29,21 @@ class TrainingRows:
 
     features: Array
     task: Array | None
-    codes: Array
+    target: Array
     weight: Array
     row_weight: Array
 
     def take(self, rows: Array) -> TrainingRows:
         task = None if self.task is None else self.task[rows]
         return TrainingRows(
-            self.features[rows], task, self.codes[rows], self.weight[rows], self.row_weight[rows]
+            self.features[rows], task, self.target[rows], self.weight[rows], self.row_weight[rows]
         )
 
     def sorted_by_task(self) -> TrainingRows:
         return self if self.task is None else self.take(np.argsort(self.task, kind="stable"))
 
     def by_entry(self) -> tuple[Array, Array, Array]:
-        """Task, code and weight of every labelled entry."""
-        labelled = self.codes != MISSING
-        if self.task is None:
-            return np.nonzero(labelled)[1], self.codes[labelled], self.weight[labelled]
-        return self.task, self.codes, self.weight
+        """Task, target and weight of every entry that counts."""
+        counts = self.weight > 0
+        task = np.nonzero(counts)[1] if self.task is None else self.task[counts]
+        return task, self.target[counts], self.weight[counts]

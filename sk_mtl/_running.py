@@ -1,4 +1,4 @@
-"""Feeds rows to a net: to train it, and to run it on any number of them."""
+"""Feeds rows to a network: to train it, and to run it on any number of them."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ import torch
 from torch import Tensor
 
 from sk_mtl._batches import ROWS_AT_A_TIME, TaskDataset
-from sk_mtl._heads import HeadPlan
-from sk_mtl._labels import MISSING
-from sk_mtl._network import probabilities
+from sk_mtl._network import AlignedNetwork
 from sk_mtl._rows import TrainingRows
 from sk_mtl._scaling import InputScaler
+from sk_mtl._schedule import Stage
 from sk_mtl._tasks import Array
 from sk_mtl._training import FullBatchNet, MiniBatchNet
 
@@ -24,42 +23,50 @@ def train(
     net: Net,
     rows: TrainingRows,
     held_out: TrainingRows | None,
-    plan: HeadPlan,
     scaler: InputScaler,
-    epochs: int,
+    stages: list[Stage],
     seed: int,
-) -> None:
-    """Train for ``epochs``, or until a callback stops it; ``seed`` decides the batches."""
+) -> bool:
+    """Go through the stages, and tell whether each that is to converge did.
+
+    ``seed`` decides the batches, and what a module of the user's draws.
+    """
 
     def dataset(part: TrainingRows) -> TaskDataset:
         part = part.sorted_by_task()
-        task = np.arange(len(plan.family)) if part.task is None else part.task
-        columns = np.where(part.codes == MISSING, MISSING, plan.columns[task, part.codes])
-        example = next(net.module_.parameters())
+        example = next(net.module_.heads.parameters())
+        target = torch.as_tensor(part.target, device=example.device)
         return TaskDataset(
             torch.as_tensor(scaler.transform(part.features)).to(example),
             None if part.task is None else torch.as_tensor(part.task, device=example.device),
-            torch.as_tensor(columns, device=example.device),
+            target.to(example) if target.is_floating_point() else target,
             torch.as_tensor(part.weight).to(example),
         )
 
     split = dataset(rows), None if held_out is None else dataset(held_out)
+    device = split[0].rows.device
     if isinstance(net, MiniBatchNet):
         net.iterator_train__seed = seed
-    with torch.enable_grad():
-        net.partial_fit(split, epochs=epochs)
+    ended = True
+    with torch.enable_grad(), torch.random.fork_rng([device] if device.type != "cpu" else []):
+        torch.manual_seed(seed)
+        for stage in stages:
+            before = len(net.history)
+            net.train_stage(split, stage)
+            ended &= stage.may_be_cut or net.converged_ or len(net.history) - before < stage.epochs
+    return ended
 
 
 def run(
-    net: Net,
+    network: AlignedNetwork,
     scaler: InputScaler,
     features: Array,
     task: Array | None,
     compute: Callable[..., Tensor],
 ) -> Array:
-    """``compute(rows, task)`` of a trained net for all rows, a chunk at a time."""
-    example = next(net.module_.parameters())
-    net.module_.eval()
+    """``compute(network, rows, task)`` of a trained network for all rows, a chunk at a time."""
+    example = next(network.heads.parameters())
+    network.eval()
     out: Array | None = None
     with torch.inference_mode():
         for start in range(0, len(features), ROWS_AT_A_TIME):
@@ -70,7 +77,7 @@ def run(
                 order = np.argsort(task[chunk], kind="stable")
                 inputs = [inputs[0][torch.as_tensor(order)]]
                 inputs.append(torch.as_tensor(task[chunk][order], device=example.device))
-            values = compute(*inputs).cpu().numpy()
+            values = compute(network, *inputs).cpu().numpy()
             if not np.isfinite(values).all():
                 raise ValueError(
                     f"X holds values too large for {example.dtype}: the outcome is not finite. "
@@ -81,13 +88,3 @@ def run(
             out[chunk][order] = values
     assert out is not None  # check_array refuses empty X
     return out
-
-
-def run_probabilities(net: Net, scaler: InputScaler, features: Array, task: Array | None) -> Array:
-    """Probabilities of the output columns, (n_rows, n_columns) or (n_rows, n_tasks, n_columns)."""
-    return run(net, scaler, features, task, lambda *inputs: probabilities(net.module_(*inputs)))
-
-
-def run_representation(net: Net, scaler: InputScaler, features: Array, task: Array | None) -> Array:
-    """The shared representation, of shape (n_rows, capacity)."""
-    return run(net, scaler, features, task, net.module_.represent)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -39,10 +40,10 @@ class InputScaler:
         "principal" does not divide the outcome of a PCA, whose standard deviations say which
         directions are strong. So a PCA (of standardised features) before it changes nothing.
         """
-        X = X.astype(np.float64, copy=False)
-        n_features = X.shape[1]
+        n_features = X.shape[-1]
         if kind is None:
             return cls(np.zeros(n_features), np.ones(n_features))
+        X, _, row_weight = positions(X.astype(np.float64, copy=False), None, row_weight)
         share = row_weight / row_weight.sum()
         mean = share @ X
         centred = X - mean
@@ -66,9 +67,24 @@ class InputScaler:
         return cls(mean, weight / (norm or 1.0))
 
     def transform(self, X: Floats) -> Floats:
+        """Rows of shape (n_rows, ..., n_features), scaled; NaN stays NaN."""
         centred = X - self.mean
         scaled: Floats = centred * self.weight if self.weight.ndim == 1 else centred @ self.weight
         return scaled
+
+
+def positions(
+    X: Floats, task: npt.NDArray[Any] | None, row_weight: Floats
+) -> tuple[Floats, npt.NDArray[Any] | None, Floats]:
+    """All positions of rows that have several, padding left out; each with its row's task, weight.
+
+    Rows of two dimensions are one position each.
+    """
+    if X.ndim == 2:
+        return X, task, row_weight
+    real = ~np.isnan(X[..., 0])
+    row = np.nonzero(real)[0]
+    return X[real], None if task is None else task[row], row_weight[row]
 
 
 def _are_principal_components(rows: Floats) -> bool:

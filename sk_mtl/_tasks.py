@@ -15,6 +15,8 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.utils.validation import check_array, check_consistent_length, validate_data
 
+from sk_mtl._positions import has_positions, read_positions
+
 Array = npt.NDArray[Any]
 Route = Literal["none", "column", "keyword", "wide"]
 
@@ -27,6 +29,7 @@ def read_features(
     task_column: Hashable = None,
     reset: bool,
     accept_sparse: bool | str = False,
+    accept_positions: bool = False,
 ) -> tuple[Any, Array | None, Route]:
     """Split ``X`` into numeric features and task ids.
 
@@ -40,10 +43,12 @@ def read_features(
     task_column : column name or position, or None
     reset : bool
     accept_sparse : bool or str
+    accept_positions : bool
+        Whether X may have more than two dimensions, the features along the last.
 
     Returns
     -------
-    features : ndarray or sparse matrix of shape (n_samples, n_features), floating
+    features : ndarray or sparse matrix of shape (n_samples, ..., n_features), floating
     ids : ndarray of shape (n_samples,) or None
         None if no task was named.
     route : {"none", "column", "keyword"}
@@ -62,18 +67,35 @@ def read_features(
                 f"X has no column beside the task column, {task_column!r}: there are 0 feature(s) "
                 "to learn from."
             )
-    features = check_array(
-        features,
-        dtype=[np.float64, np.float32],
-        accept_sparse=accept_sparse,
-        estimator=estimator,
-        input_name="X",
-    )
-    validate_data(estimator, X, reset=reset, skip_check_array=True)
+    if accept_positions and has_positions(features):
+        features = read_positions(features)
+    else:
+        features = check_array(
+            features,
+            dtype=[np.float64, np.float32],
+            accept_sparse=accept_sparse,
+            estimator=estimator,
+            input_name="X",
+        )
+    if accept_positions:
+        _check_dimensions(estimator, features, reset=reset)
+    # This checks the width and the names of the columns alone.
+    table = X if features.ndim == 2 else features.reshape(-1, features.shape[-1])
+    validate_data(estimator, table, reset=reset, skip_check_array=True)
     if ids is not None:
         ids = check_ids(ids, where="task" if route == "keyword" else f"Column {task_column!r}")
         check_consistent_length(features, ids)
     return features, ids, route  # type: ignore[return-value]
+
+
+def _check_dimensions(estimator: Any, features: Array, *, reset: bool) -> None:
+    """Hold later rows to the number of dimensions of the first."""
+    if reset:
+        estimator._n_dims_in = features.ndim
+    elif features.ndim != estimator._n_dims_in:
+        raise ValueError(
+            f"X has {features.ndim} dimensions; the estimator was fitted on {estimator._n_dims_in}."
+        )
 
 
 def _split_column(X: Any, column: Hashable) -> tuple[Any, Any]:
@@ -110,8 +132,8 @@ def _split_column(X: Any, column: Hashable) -> tuple[Any, Any]:
     X = np.asarray(X, dtype=None if isinstance(X, np.ndarray) else object)
     if X.ndim != 2:
         raise ValueError(
-            f"Expected 2D array, got {X.ndim}D array instead. Reshape your data to "
-            "(n_samples, n_features)."
+            f"Expected 2D array, got {X.ndim}D array instead. Only the columns of a table can hold "
+            "the task: reshape your data to (n_samples, n_features), or pass the ids as task=."
         )
     position = _position(int(column), X.shape[1])
     return np.delete(X, position, axis=1), X[:, position]

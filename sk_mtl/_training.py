@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,9 @@ from skorch import NeuralNet
 from torch import Tensor
 
 from sk_mtl._batches import TaskDataset
+from sk_mtl._schedule import Stage
+
+_TURN = 10  # epochs after which L-BFGS gives the turn to the next parameters
 
 Split = tuple[TaskDataset, TaskDataset | None]  # training rows, held-out rows
 
@@ -21,6 +26,26 @@ class _TaskNet(NeuralNet):
 
     Both are sums over all rows, and are minimised and reported per unit of weight.
     """
+
+    def train_stage(self, split: Split, stage: Stage) -> None:
+        """Train further, as far as the stage goes."""
+        self.turns_ = stage.turns
+        self.partial_fit(split, epochs=stage.epochs)
+
+    @contextmanager
+    def turn(self, number: int) -> Iterator[list[tuple[str, torch.nn.Parameter]]]:
+        """Hold still what the turn does not train; gives what it does train, by name."""
+        still = self.turns_[number % len(self.turns_)]
+        trained = [(n, p) for n, p in self.get_all_learnable_params() if p.requires_grad]
+        held = [parameter for name, parameter in trained if name.startswith(still)]
+        for parameter in held:
+            parameter.requires_grad_(False)
+            parameter.grad = None
+        try:
+            yield [(name, parameter) for name, parameter in trained if parameter.requires_grad]
+        finally:
+            for parameter in held:
+                parameter.requires_grad_(True)
 
     def get_split_datasets(self, X: Split, y: None = None, **fit_params: Any) -> Split:
         return X
@@ -43,10 +68,13 @@ class _TaskNet(NeuralNet):
         try:
             self.train_on(train, valid, self.max_epochs if epochs is None else epochs)
         finally:
-            # An epoch that an interrupt, or the end of L-BFGS, has cut short.
-            if len(self.history) and "train_loss" not in self.history[-1]:
-                self.history.pop()
+            self._drop_unfinished_epoch()
         return self
+
+    def _drop_unfinished_epoch(self) -> None:
+        """Forget an epoch that an interrupt, or the end of L-BFGS, has cut short."""
+        if len(self.history) and "train_loss" not in self.history[-1]:
+            self.history.pop()
 
     def train_on(self, train: TaskDataset, valid: TaskDataset | None, epochs: int) -> None:
         raise NotImplementedError
@@ -68,9 +96,12 @@ class MiniBatchNet(_TaskNet):
     def train_on(self, train: TaskDataset, valid: TaskDataset | None, epochs: int) -> None:
         batches = self.get_iterator(train, training=True)
         datasets = {"dataset_train": train, "dataset_valid": valid}
-        for _ in range(epochs):
+        for epoch in range(epochs):
             self.notify("on_epoch_begin", **datasets)
-            self.run_single_epoch(batches, training=True, prefix="train", step_fn=self.train_step)
+            with self.turn(epoch):
+                self.run_single_epoch(
+                    batches, training=True, prefix="train", step_fn=self.train_step
+                )
             self.validate(valid)
             self.notify("on_epoch_end", **datasets)
 
@@ -90,27 +121,48 @@ class FullBatchNet(_TaskNet):
         self.tol = tol
 
     def train_on(self, train: TaskDataset, valid: TaskDataset | None, epochs: int) -> None:
+        if len(self.turns_) == 1:
+            with self.turn(0) as trained:
+                self.converged_ = self.minimize(trained, train, valid, epochs)[0]
+            return
+        at_rest = number = 0  # turns in a row that had nothing left to do
+        while epochs > 0 and not self.converged_:
+            with self.turn(number) as trained:
+                ended, taken = self.minimize(trained, train, valid, min(epochs, _TURN))
+            at_rest = at_rest + 1 if ended and taken == 1 else 0
+            self.converged_ = at_rest == len(self.turns_)
+            number, epochs = number + 1, epochs - taken
+
+    def minimize(
+        self,
+        named: list[tuple[str, torch.nn.Parameter]],
+        train: TaskDataset,
+        valid: TaskDataset | None,
+        epochs: int,
+    ) -> tuple[bool, int]:
+        """Minimise over some parameters; tell whether it ended by itself, and its epochs."""
         datasets = {"dataset_train": train, "dataset_valid": valid}
         batches = list(self.get_iterator(train, training=True))
         stiffness = self.module_.stiffness()
-        named = [(n, p) for n, p in self.module_.named_parameters() if p.requires_grad]
-        parameters = [p for _, p in named]
+        parameters = [parameter for _, parameter in named]
         # In units of its prior's standard deviation each parameter matters about the same, which
         # takes L-BFGS a fraction of the iterations. An unpenalised one has a unit of 1.
-        unit = _read([torch.zeros_like(p) + stiffness[name] for name, p in named])
+        unit = _read([torch.zeros_like(p) + stiffness.get(name, 0.0) for name, p in named])
         unit = 1 / np.sqrt(np.where(unit > 0, unit, 1.0))
         accepted = _read(parameters) / unit
 
         def objective(flat: npt.NDArray[np.float64]) -> tuple[float, npt.NDArray[np.float64]]:
             _write(flat * unit, parameters)
             self.module_.zero_grad(set_to_none=True)
+            self.criterion_.zero_grad(set_to_none=True)
             value = 0.0
             for inputs, target in batches:
                 loss = self.criterion_(self.infer(inputs), target) / self.total_weight_
                 loss.backward()
                 value += loss.item()
             penalty = self.module_.penalty() / self.total_weight_
-            penalty.backward()
+            if penalty.requires_grad:
+                penalty.backward()
             return value + penalty.item(), unit * _read([_gradient(p) for p in parameters])
 
         def end_epoch(intermediate_result: OptimizeResult) -> None:
@@ -144,23 +196,24 @@ class FullBatchNet(_TaskNet):
                     "maxcor": 10,
                 },
             )
-            self.converged_ = result.status != 1  # 1: too many iterations
             if result.nit == 0:  # the start is the optimum, or not finite
                 end_epoch(result)
         finally:
             _write(accepted * unit, parameters)  # trial steps are taken back
+            self._drop_unfinished_epoch()
+        return result.status != 1, max(1, result.nit)  # 1: too many iterations
 
 
 def _gradient(parameter: Tensor) -> Tensor:
     return torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
 
 
-def _read(tensors: list[Tensor]) -> npt.NDArray[np.float64]:
+def _read(tensors: Sequence[Tensor]) -> npt.NDArray[np.float64]:
     flat = torch.cat([tensor.detach().reshape(-1) for tensor in tensors])
     return flat.to("cpu", torch.float64).numpy()
 
 
-def _write(flat: npt.NDArray[np.float64], parameters: list[Tensor]) -> None:
+def _write(flat: npt.NDArray[np.float64], parameters: Sequence[Tensor]) -> None:
     position = 0
     with torch.no_grad():
         for parameter in parameters:

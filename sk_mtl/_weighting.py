@@ -14,7 +14,7 @@ def resolve_task_weight(task_weight: Any, ids: Array, rows_per_task: Array) -> A
 
     Parameters
     ----------
-    task_weight : None, "balanced", mapping or array-like of shape (n_tasks,)
+    task_weight : None, "balanced", "uncertainty", mapping or array-like of shape (n_tasks,)
     ids : ndarray of shape (n_tasks,)
     rows_per_task : ndarray of shape (n_tasks,)
         Sum of the sample weights of the labelled rows.
@@ -23,9 +23,10 @@ def resolve_task_weight(task_weight: Any, ids: Array, rows_per_task: Array) -> A
     -------
     ndarray of shape (n_tasks,)
     """
-    if task_weight is None:
+    if task_weight is None or (isinstance(task_weight, str) and task_weight == "uncertainty"):
+        # Learned weights start from equal ones.
         return np.ones(len(ids))
-    if isinstance(task_weight, str):  # "balanced", the only string that parameters may hold
+    if isinstance(task_weight, str):  # "balanced", the only string left that may come here
         # A task that partial_fit has no row of yet counts like an average one.
         shown = np.where(rows_per_task > 0, rows_per_task, rows_per_task.sum() / len(ids))
         return np.asarray(rows_per_task.sum() / (len(ids) * shown))

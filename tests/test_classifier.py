@@ -59,7 +59,7 @@ def test_representation_is_reproduced_by_hand() -> None:
     assert np.abs(model.alignment_ - np.eye(5)).max() > 0.01
     z = (X - model.feature_mean_) @ model.feature_map_
     h = np.einsum("nd,nde->ne", z, model.alignment_[task])
-    for layer in model.module_.shared.layers:
+    for layer in model.module_.shared.module:
         if isinstance(layer, torch.nn.Linear):
             weight, bias = layer.weight.detach().numpy(), layer.bias.detach().numpy()
             h = np.maximum(h @ weight.T + bias, 0)

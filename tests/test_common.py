@@ -5,25 +5,48 @@ from typing import Any
 import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from sk_mtl import MultiTaskAlignedClassifier, SVDTaskReweighter
+from sk_mtl import (
+    AlignedTransferClassifier,
+    MultiTaskAlignedClassifier,
+    MultiTaskAlignedRegressor,
+    SVDTaskReweighter,
+)
 
 CLASSIFIERS = [
     MultiTaskAlignedClassifier(random_state=0),
     MultiTaskAlignedClassifier(hidden_layer_sizes=(), alignment=None),
     MultiTaskAlignedClassifier(alignment="full", activation="tanh", random_state=0),
     MultiTaskAlignedClassifier(solver="adam", learning_rate_init=0.01, random_state=0),
+    MultiTaskAlignedClassifier(
+        alignment="full", alignment_schedule="alternating", alignment_init="coral", random_state=0
+    ),
+    AlignedTransferClassifier(random_state=0),
+]
+REGRESSORS = [
+    MultiTaskAlignedRegressor(random_state=0),
+    MultiTaskAlignedRegressor(hidden_layer_sizes=(), alignment=None, task_weight="uncertainty"),
+    MultiTaskAlignedRegressor(
+        alignment="low_rank",
+        alignment_rank=1,
+        alignment_schedule="after_shared",
+        activation="identity",
+        random_state=0,
+    ),
+    MultiTaskAlignedRegressor(solver="adam", learning_rate_init=0.01, random_state=0),
 ]
 WEIGHTS = "check_sample_weight_equivalence_on_dense_data"
 
 
-def expected_failures(estimator: MultiTaskAlignedClassifier) -> dict[str, str]:
+def expected_failures(estimator: Any) -> dict[str, str]:
     if estimator.solver == "adam":
-        return {WEIGHTS: "a weight is not a repeated row in a mini-batch (as in MLPClassifier)"}
+        return {
+            WEIGHTS: "a weight is not a repeated row in a mini-batch (as in scikit-learn's MLPs)"
+        }
     return {}
 
 
-@parametrize_with_checks(CLASSIFIERS, expected_failed_checks=expected_failures)
-def test_classifier(estimator: Any, check: Any) -> None:
+@parametrize_with_checks([*CLASSIFIERS, *REGRESSORS], expected_failed_checks=expected_failures)
+def test_estimator(estimator: Any, check: Any) -> None:
     check(estimator)
 
 
@@ -38,6 +61,6 @@ def test_reweighter(estimator: Any, check: Any) -> None:
     check(estimator)
 
 
-@pytest.mark.parametrize("estimator", [*CLASSIFIERS, SVDTaskReweighter()])
+@pytest.mark.parametrize("estimator", [*CLASSIFIERS, *REGRESSORS, SVDTaskReweighter()])
 def test_html_repr_names_the_estimator(estimator: Any) -> None:
     assert type(estimator).__name__ in estimator._repr_html_()

@@ -13,7 +13,7 @@ from scipy.sparse import csr_array
 from sklearn.exceptions import DataConversionWarning
 
 from sk_mtl import MultiTaskAlignedClassifier
-from sk_mtl._heads import HeadPlan
+from sk_mtl._plan import HeadPlan
 from sk_mtl._labels import MISSING, LabelSet, read_columns, read_labels
 
 IDS = np.array(["n", "s"])
@@ -236,7 +236,7 @@ def test_positions_of_classes_in_the_union():
     y, task = np.array(["c", "a", "b", "d", "b"]), np.array([0, 0, 0, 1, 1])
     labels = LabelSet.of_rows(y, task, IDS)
     assert labels.sizes.tolist() == [3, 2]
-    assert labels.positions.tolist() == [[0, 1, 2], [1, 3, 4]]  # 4 pads
+    assert labels.positions(labels.union).tolist() == [[0, 1, 2], [1, 3, 4]]  # 4 pads
     assert labels.encode_rows(y, task, IDS).tolist() == [2, 0, 1, 1, 0]
 
 
@@ -381,7 +381,7 @@ def test_declared_wrongly():
 
 
 def plan_of(*label_sets):
-    return HeadPlan.of([np.array(labels) for labels in label_sets])
+    return HeadPlan.of_classes([np.array(labels) for labels in label_sets])
 
 
 @pytest.mark.parametrize(
@@ -410,7 +410,7 @@ def test_families(label_sets, family):
 
 def test_binary_tasks_need_one_column():
     plan = plan_of(["a", "b"], ["c", "d"], ["a", "b"])
-    assert plan.log_odds
+    assert plan.single_column
     assert plan.columns.tolist() == [[0, 1]] * 3
     assert plan.is_open.tolist() == [[True]] * 3
     assert plan.has_weights.tolist() == [[True]] * 3
@@ -418,7 +418,7 @@ def test_binary_tasks_need_one_column():
 
 def test_multi_class_tasks_of_one_family():
     plan = plan_of(["a", "b", "d"], ["a", "b", "c", "d"])
-    assert not plan.log_odds
+    assert not plan.single_column
     assert plan.columns.tolist() == [[0, 1, 3, 0], [0, 1, 2, 3]]
     assert plan.is_open.tolist() == [[True, True, False, True], [True] * 4]
     assert_array_equal(plan.has_weights, plan.is_open)
@@ -442,7 +442,7 @@ def test_two_classes_of_a_larger_family_both_have_weights():
 
 def test_one_class_has_no_weights():
     plan = plan_of(["x"], ["a", "b"])
-    assert not plan.log_odds
+    assert not plan.single_column
     assert plan.family.tolist() == [1, 0]
     assert plan.columns.tolist() == [[0, 0], [0, 1]]
     assert plan.is_open.tolist() == [[True, False], [True, True]]

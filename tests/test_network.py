@@ -8,8 +8,11 @@ import torch
 
 from sk_mtl._alignment import DiagonalAlignment, FullAlignment, LowRankAlignment
 from sk_mtl._grouped import Segments, grouped_product
-from sk_mtl._heads import HeadPlan, TaskHeads
-from sk_mtl._network import AlignedNetwork, SharedLayers, TaskLoss, probabilities
+from sk_mtl._heads import TaskHeads
+from sk_mtl._plan import HeadPlan
+from sk_mtl._losses import TaskLoss
+from sk_mtl._network import AlignedNetwork, probabilities
+from sk_mtl._shared import SharedModule, fully_connected
 
 TASK = torch.tensor([0, 0, 2, 2, 2, 3])  # task 1 has no rows here
 
@@ -61,23 +64,24 @@ def test_alignment_is_the_product_with_its_matrices(kind: str, generator: torch.
 @pytest.mark.parametrize("activation", ["relu", "identity"])
 def test_shared_layers_start_by_keeping_the_norm(activation: str) -> None:
     random_state = np.random.RandomState(0)
-    layers = SharedLayers(50, [400, 300], activation, random_state)
+    layers = fully_connected(50, [400, 300], activation, random_state)
     rows = torch.nn.functional.normalize(torch.randn(100, 50, generator=torch.Generator()), dim=1)
     norms = layers(rows).square().sum(dim=1)
     assert 0.8 < float(norms.detach().mean()) < 1.2
 
 
 def test_shared_layers_are_penalised_for_leaving_their_start() -> None:
-    layers = SharedLayers(4, [3, 2], "tanh", np.random.RandomState(0))
-    assert layers.penalty() == 0
+    layers = fully_connected(4, [3, 2], "tanh", np.random.RandomState(0))
+    shared = SharedModule(layers)
+    assert shared.penalty() == 0
     with torch.no_grad():
-        layers.layers[0].weight += 0.5
-        layers.layers[0].bias += 2.0
-    torch.testing.assert_close(layers.penalty(), torch.tensor(12 * 0.25 + 3 * 4.0))
+        layers[0].weight += 0.5
+        layers[0].bias += 2.0
+    torch.testing.assert_close(shared.penalty(), torch.tensor(12 * 0.25 + 3 * 4.0))
 
 
 def binary_heads(generator: torch.Generator) -> TaskHeads:
-    plan = HeadPlan.of([np.array([0, 1])] * 4)
+    plan = HeadPlan.of_classes([np.array([0, 1])] * 4)
     heads = TaskHeads(plan, 3, np.full((2, 1, 1), 0.5)).double()
     with torch.no_grad():
         for parameter in heads.parameters():
@@ -109,7 +113,7 @@ def test_head_penalty_is_the_formula(generator: torch.Generator) -> None:
 
 
 def test_classes_of_other_tasks_get_probability_zero_and_no_gradient() -> None:
-    plan = HeadPlan.of([np.array([0, 1]), np.arange(5), np.arange(4)])
+    plan = HeadPlan.of_classes([np.array([0, 1]), np.arange(5), np.arange(4)])
     heads = TaskHeads(plan, 2, np.ones((2, 2, 5)))
     task = torch.tensor([0, 1, 2])
     with torch.no_grad():
@@ -118,7 +122,7 @@ def test_classes_of_other_tasks_get_probability_zero_and_no_gradient() -> None:
     shown = (probabilities(logits) > 0).tolist()
     assert shown == [[True, True] + [False] * 3, [True] * 5, [True] * 4 + [False]]
     labels = torch.tensor([1, 4, 3])
-    TaskLoss()(logits, (labels, torch.ones(3))).backward()
+    TaskLoss("cross_entropy")(logits, (labels, torch.ones(3), task)).backward()
     assert torch.isfinite(heads.own.grad).all()
     # The first class of a binary family is the reference, at logit 0.
     assert not heads.own.grad[0, :, [0, 2, 3, 4]].any()
@@ -135,7 +139,7 @@ def test_loss_leaves_out_missing_labels_and_sums_weights(n_columns: int) -> None
     expected = torch.zeros(())
     for i, t in [(0, 0), (0, 1), (1, 1), (2, 0), (3, 0), (3, 1)]:
         expected -= weight[i, t] * probability[i, t, labels[i, t]].log()
-    torch.testing.assert_close(TaskLoss()(logits, (labels, weight)), expected)
+    torch.testing.assert_close(TaskLoss("cross_entropy")(logits, (labels, weight, None)), expected)
 
 
 def test_wide_rows_with_alignment_pass_through_every_tasks_matrix(
@@ -144,13 +148,15 @@ def test_wide_rows_with_alignment_pass_through_every_tasks_matrix(
     alignment = FullAlignment(4, 3).double()
     with torch.no_grad():
         alignment.deviation.copy_(normal(generator, 4, 3, 3))
-    shared = SharedLayers(3, [2], "relu", np.random.RandomState(0)).double()
-    plan = HeadPlan.of([np.array([0, 1])] * 4)
+    shared = SharedModule(fully_connected(3, [2], "relu", np.random.RandomState(0))).double()
+    plan = HeadPlan.of_classes([np.array([0, 1])] * 4)
     heads = TaskHeads(plan, 5, np.ones((2, 1, 1))).double()
     with torch.no_grad():
         heads.own.copy_(normal(generator, *heads.own.shape))
     penalties = {"alpha": 1.0, "head_alpha": 1.0, "alignment_alpha": 1.0}
-    network = AlignedNetwork(alignment, shared, heads, skip_connection=True, penalties=penalties)
+    network = AlignedNetwork(
+        alignment, shared, heads, capacity=2, skip_connection=True, penalties=penalties
+    )
     rows = normal(generator, 6, 3)
     every = network(rows)
     for t in range(4):

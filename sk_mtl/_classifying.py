@@ -1,0 +1,194 @@
+"""What classifiers add to the multi-task estimators: labels in, labels and probabilities out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from sklearn.base import ClassifierMixin, _fit_context
+from sklearn.metrics import accuracy_score
+from sklearn.utils.metaestimators import available_if
+
+from sk_mtl._adding import ExtensibleAligned
+from sk_mtl._base import trains_in_batches
+from sk_mtl._class_targets import ClassTargets
+from sk_mtl._inputs import Inputs
+from sk_mtl._labels import LabelSet, columns_as_array, read_labels
+from sk_mtl._tasks import Array, TaskSet
+
+if TYPE_CHECKING:
+    from typing import Self
+
+
+class AlignedClassifier(ClassifierMixin, ExtensibleAligned):
+    """An aligned network whose targets are classes."""
+
+    __metadata_request__predict_proba: ClassVar = {"task": True}
+
+    def _learn_targets(self, inputs: Inputs, tasks: TaskSet, classes: Any = None) -> ClassTargets:
+        if classes is not None:
+            return ClassTargets.of(LabelSet.declared(classes, tasks.ids, wide=tasks.wide))
+        if tasks.wide:
+            return ClassTargets.of(LabelSet.of_columns(inputs.columns, tasks.ids))
+        codes = tasks.encode(inputs.ids, len(inputs.features))
+        assert codes is not None
+        known = self.task_classes_ if tasks is not self._tasks else []
+        return ClassTargets.of(LabelSet.of_rows(inputs.columns[0], codes, tasks.ids, known))
+
+    def _publish_targets(self, targets: list[ClassTargets]) -> None:
+        self.task_classes_ = [classes for group in targets for classes in group.labels.per_task]
+        self.classes_ = (
+            self.task_classes_
+            if self._tasks.wide
+            else np.unique(np.concatenate([group.labels.union for group in targets]))
+        )
+
+    @available_if(trains_in_batches)
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(
+        self, X: Any, y: Any, task: Any = None, classes: Any = None, sample_weight: Any = None
+    ) -> Self:
+        """Go once over a chunk of rows, starting from what is fitted. Needs ``solver="adam"``.
+
+        The first call decides on the tasks, their classes and weights, the scaling of the
+        features and the priors on the biases. The penalties are on the scale of one chunk's
+        loss: a chunk stands for all rows.
+
+        Parameters
+        ----------
+        X, y, task, sample_weight
+            As in `fit`.
+        classes : array-like, dict or list of array-like, default=None
+            On the first call, all classes that may come: of every task, or a dict of them by
+            task id, which may name tasks that come later (for a wide ``y`` also a list of them
+            by column). By default those of the first chunk.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            As `fit`, for a task or a label that the first call did not name, with
+            ``early_stopping`` and with another schedule than "joint". The estimator is then as
+            before the call.
+        """
+        return self._partial_fit(X, y, task, sample_weight, classes)
+
+    def predict_proba(self, X: Any, task: Any = None) -> Array | list[Array]:
+        """Probability of each class.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_columns)
+        task : array-like of shape (n_samples,), default=None
+            As in `fit`.
+
+        Returns
+        -------
+        probability : ndarray of shape (n_samples, n_classes), or for a wide y (n_samples, \
+n_tasks) or list of ndarray
+            Stacked rows: in the order of ``classes_``, 0 for classes that are not the task's. A
+            wide ``y`` of binary tasks: probability of each task's second class. Another wide
+            ``y``: one array of shape (n_samples, n_classes of the task) per task.
+
+        Raises
+        ------
+        ValueError
+            If the tasks are not named as in `fit`, or an id is unseen.
+        """
+        from sk_mtl._network import probabilities
+
+        features, codes = self._read_rows(X, task)
+        outputs = self._outputs(
+            features, codes, lambda network, *inputs: probabilities(network(*inputs))
+        )
+        if codes is None:
+            return self._wide_probabilities(
+                [(group.targets, found) for group, *_, found in outputs]
+            )
+        # One column more than there are classes takes what pads the tasks with fewer.
+        out: Array | None = None
+        for group, rows, own_task, columns in outputs:
+            if out is None:
+                out = np.zeros((len(features), len(self.classes_) + 1), dtype=columns.dtype)
+            targets = group.targets
+            own = np.take_along_axis(columns, targets.plan.columns[own_task], axis=1)
+            found = out[rows]
+            assert isinstance(self.classes_, np.ndarray)
+            positions = targets.labels.positions(self.classes_)[own_task]
+            np.put_along_axis(found, positions, own, axis=1)
+            out[rows] = found
+        assert out is not None
+        return out[:, :-1]
+
+    def _wide_probabilities(self, groups: list[tuple[ClassTargets, Array]]) -> Array | list[Array]:
+        per_task = [
+            columns[:, t, targets.plan.columns[t, : len(classes)]]
+            for targets, columns in groups
+            for t, classes in enumerate(targets.labels.per_task)
+        ]
+        if all(len(classes) == 2 for classes in self.task_classes_):
+            return np.stack([of_task[:, 1] for of_task in per_task], axis=1)
+        return per_task
+
+    def predict(self, X: Any, task: Any = None) -> Array:
+        """Most probable class of each row's task.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_columns)
+        task : array-like of shape (n_samples,), default=None
+            As in `fit`.
+
+        Returns
+        -------
+        label : ndarray of shape (n_samples,) or (n_samples, n_tasks)
+
+        Raises
+        ------
+        ValueError
+            If the tasks are not named as in `fit`, or an id is unseen.
+        """
+        probability = self.predict_proba(X, task=task)
+        if not self._tasks.wide:
+            assert isinstance(probability, np.ndarray)
+            return np.asarray(self.classes_[probability.argmax(axis=1)])
+        if isinstance(probability, np.ndarray):
+            best = list((probability > 0.5).T.astype(np.intp))
+        else:
+            best = [of_task.argmax(axis=1) for of_task in probability]
+        return columns_as_array(
+            [classes[codes] for classes, codes in zip(self.task_classes_, best, strict=True)]
+        )
+
+    def score(self, X: Any, y: Any, task: Any = None, sample_weight: Any = None) -> float:
+        """Accuracy; for a wide ``y`` the mean over the tasks, each over its labelled rows.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_columns)
+        y : array-like of shape (n_samples,) or (n_samples, n_tasks)
+        task : array-like of shape (n_samples,), default=None
+            As in `fit`.
+        sample_weight : array-like of shape (n_samples,), default=None
+
+        Returns
+        -------
+        score : float
+        """
+        predicted = self.predict(X, task=task)
+        if not self._tasks.wide:
+            return float(accuracy_score(y, predicted, sample_weight=sample_weight))
+
+        def accuracy(true: Array, guess: Array, weight: Array) -> float:
+            return float(np.average(guess == true, weights=weight))
+
+        return self._mean_over_columns(predicted, y, sample_weight, read_labels, accuracy)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags

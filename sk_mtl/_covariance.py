@@ -1,0 +1,106 @@
+"""Covariances of the tasks' inputs, and the maps that align them (CORAL)."""
+
+from __future__ import annotations
+
+import warnings
+from itertools import pairwise
+
+import numpy as np
+from sklearn.covariance import ledoit_wolf_shrinkage
+
+from sk_mtl._tasks import Array, listing
+
+_NOT_SINGULAR = 1e-9  # smallest eigenvalue, relative to the largest
+
+
+def covariance_within_tasks(rows: Array, task: Array | None, weight: Array) -> Array:
+    """Covariance of the rows about their task's mean, of shape (n_features, n_features)."""
+    total = np.zeros((rows.shape[1], rows.shape[1]))
+    for own in _by_task(rows, task):
+        total += weight[own].sum() * _covariance(rows[own], weight[own])
+    return np.asarray(total / weight.sum())
+
+
+def coral_maps(
+    rows: Array,
+    task: Array | None,
+    weight: Array,
+    reference: Array,
+    ids: Array,
+    *,
+    diagonal: bool = False,
+) -> Array:
+    """Maps ``S_i = C_i^(-1/2) C^(1/2)`` after which each task's covariance is the reference C.
+
+    Correlation alignment (Sun, Feng and Saenko 2016). A task with too few rows for a covariance
+    of full rank has it shrunk towards the reference, which is announced by a warning.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n_rows, n_features)
+    task : ndarray of shape (n_rows,) or None
+        None where every row belongs to every task: these have one covariance.
+    weight : ndarray of shape (n_rows,)
+    reference : ndarray of shape (n_features, n_features)
+    ids : ndarray of shape (n_tasks,)
+        For the warning.
+    diagonal : bool, default=False
+        Match the variances alone.
+
+    Returns
+    -------
+    ndarray of shape (n_tasks, n_features, n_features)
+    """
+    kept = np.eye(len(reference)) if diagonal else np.ones_like(reference)
+    reference = kept * reference
+    values = np.linalg.eigvalsh(reference)
+    if not values[-1] > 0:
+        raise ValueError(
+            'alignment_init="coral" needs features that vary within tasks; all are constant. Pass '
+            'alignment_init="identity".'
+        )
+    # Where the reference has no variance there is nothing to match: each is given a little.
+    singular = values[0] < values[-1] * _NOT_SINGULAR
+    floor = values[-1] * _NOT_SINGULAR * singular * np.eye(len(reference))
+    reference = reference + floor
+    root, inverse_root = _power(reference, 0.5), _power(reference, -0.5)
+    maps, shrunk = [], []
+    for name, own in zip(ids.tolist(), _by_task(rows, task, len(ids)), strict=True):
+        covariance = kept * _covariance(rows[own], weight[own]) + floor
+        own_values = np.linalg.eigvalsh(covariance)
+        if singular or own_values[0] < own_values[-1] * _NOT_SINGULAR:
+            # In units of the reference, which is the identity there.
+            spread = (rows[own] - np.average(rows[own], axis=0, weights=weight[own])) @ inverse_root
+            share = ledoit_wolf_shrinkage(spread, assume_centered=True) if len(spread) > 1 else 1.0
+            covariance = (1 - share) * covariance + share * reference
+            shrunk.append(name)
+        maps.append(_power(covariance, -0.5) @ root)
+    if shrunk:
+        warnings.warn(
+            f'alignment_init="coral": the tasks {listing(shrunk)} have too few rows for a '
+            f"covariance of {len(reference)} features. It is shrunk towards that of all tasks.",
+            UserWarning,
+            stacklevel=2,
+        )
+    return np.stack(maps)
+
+
+def _by_task(rows: Array, task: Array | None, n_tasks: int | None = None) -> list[Array | slice]:
+    """The rows of each task; of the tasks that have some, unless their number is given."""
+    if task is None:
+        return [slice(None)] * (n_tasks or 1)
+    codes = np.unique(task) if n_tasks is None else np.arange(n_tasks)
+    order = np.argsort(task, kind="stable")
+    bounds = np.searchsorted(task[order], [*codes, codes[-1] + 1])
+    return [order[start:stop] for start, stop in pairwise(bounds)]
+
+
+def _covariance(rows: Array, weight: Array) -> Array:
+    share = weight / weight.sum()
+    centred = (rows - share @ rows) * np.sqrt(share)[:, None]
+    return np.asarray(centred.T @ centred)
+
+
+def _power(matrix: Array, power: float) -> Array:
+    values, vectors = np.linalg.eigh(matrix)
+    return np.asarray((vectors * values**power) @ vectors.T)

@@ -1,0 +1,89 @@
+"""A shared module that the user brings: made or copied, and asked for its capacity."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from copy import deepcopy
+
+import torch
+from torch import nn
+
+from sk_mtl._shared import SharedModule
+from sk_mtl._tasks import Array
+
+
+def users_module(
+    shared_module: nn.Module | Callable[..., nn.Module], n_features: int, seed: int
+) -> nn.Module:
+    """A copy of the user's module, or a new one from the user's factory.
+
+    The factory is called with the number of features if it has an argument without a default,
+    and with none otherwise.
+    """
+    if isinstance(shared_module, nn.Module):
+        return deepcopy(shared_module)
+    try:
+        inspect.signature(shared_module).bind()
+        arguments = []
+    except TypeError:
+        arguments = [n_features]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        try:
+            module = shared_module(*arguments)
+        except TypeError as error:
+            raise ValueError(
+                f"shared_module={shared_module!r} could not be called with "
+                f"{arguments or 'no argument'}: {error}. Pass an nn.Module, or a function that "
+                "makes one, of no argument or of the number of features."
+            ) from error
+    if not isinstance(module, nn.Module):
+        raise ValueError(
+            f"shared_module={shared_module!r} made a {type(module).__name__}; it must make an "
+            "nn.Module."
+        )
+    return module
+
+
+def refuse_noise(module: nn.Module, solver: str) -> None:
+    """Refuse layers whose outcome varies from call to call to a solver that needs a fixed one."""
+    if solver != "lbfgs":
+        return
+    for name, part in module.named_modules():
+        draws = isinstance(part, nn.modules.dropout._DropoutNd) and part.p > 0
+        draws |= isinstance(part, nn.RNNBase) and part.dropout > 0
+        if draws or isinstance(part, nn.modules.batchnorm._BatchNorm):
+            raise ValueError(
+                f"shared_module has the layer {name!r}, {part}, which depends on the batch or on "
+                'chance; solver="lbfgs" needs a fixed function of the rows. Pass solver="adam", '
+                "or a module without such layers."
+            )
+
+
+def capacity_of(shared: SharedModule, rows: Array) -> int:
+    """The width of the representation that the user's module makes of a few rows."""
+    example = next(shared.parameters(), torch.zeros(0))
+    tensor = torch.as_tensor(rows).to(example.device, example.dtype)
+    mask = None
+    if tensor.ndim > 2:
+        mask = ~tensor[..., 0].isnan()
+        tensor = tensor.masked_fill(~mask.unsqueeze(-1), 0.0)
+    was_training = shared.training
+    shared.eval()
+    try:
+        with torch.no_grad():
+            made = shared(tensor, mask)
+    except Exception as error:  # whatever the user's code may raise
+        raise ValueError(
+            f"shared_module failed on rows of shape {tuple(tensor.shape)}: {error}"
+        ) from error
+    finally:
+        shared.train(was_training)
+    if not isinstance(made, torch.Tensor) or made.ndim != 2 or len(made) != len(rows):
+        shape = tuple(made.shape) if isinstance(made, torch.Tensor) else type(made).__name__
+        raise ValueError(
+            f"shared_module made {shape} of rows of shape {tuple(tensor.shape)}. It must return a "
+            f"tensor of shape (n_rows, capacity), here ({len(rows)}, capacity)."
+        )
+    return int(made.shape[1])

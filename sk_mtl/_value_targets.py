@@ -1,0 +1,144 @@
+"""Real values as targets of the network: standardised per task."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from sk_mtl._labels import read_labels
+from sk_mtl._plan import HeadPlan
+from sk_mtl._rows import TrainingRows
+from sk_mtl._tasks import Array, listing
+
+
+@dataclass(frozen=True)
+class ValueTargets:
+    """The location and unit of each task's values.
+
+    Attributes
+    ----------
+    mean, scale : ndarray of shape (n_tasks,)
+    """
+
+    mean: Array
+    scale: Array
+    loss = "squared_error"
+
+    @classmethod
+    def of_rows(cls, column: Array, task: Array, ids: Array, weight: Array) -> ValueTargets:
+        """From stacked rows: every row must hold a value."""
+        values = _stacked_values(column)
+        return cls._of_entries(task, values, weight, ids)
+
+    @classmethod
+    def of_columns(cls, columns: list[Array], ids: Array, weight: Array) -> ValueTargets:
+        """From the columns of a wide ``y``."""
+        values, labelled = _wide_values(columns, ids)
+        row, task = np.nonzero(labelled)
+        return cls._of_entries(task, values[labelled], weight[row], ids)
+
+    @classmethod
+    def _of_entries(cls, task: Array, values: Array, weight: Array, ids: Array) -> ValueTargets:
+        total = np.bincount(task, weights=weight, minlength=len(ids))
+        empty = [name for name, of_task in zip(ids.tolist(), total, strict=True) if not of_task]
+        if empty:
+            raise ValueError(
+                f"The tasks {listing(empty)} have no labelled row. Leave them out, or label a row."
+            )
+        share = weight / total[task]
+        mean = np.bincount(task, weights=share * values, minlength=len(ids))
+        with np.errstate(over="ignore"):  # told by the error below
+            variance = np.bincount(task, weights=share * (values - mean[task]) ** 2)
+        if not np.isfinite(variance).all():
+            raise ValueError(
+                f"y holds values up to {np.abs(values).max():.3g}, too large to square. Divide y "
+                "by its size."
+            )
+        return cls(mean, _units(variance, total, np.abs(mean)))
+
+    @property
+    def plan(self) -> HeadPlan:
+        return HeadPlan.of_values(len(self.mean))
+
+    def encode_rows(self, column: Array, task: Array, ids: Array) -> Array:
+        """Standardised values of stacked rows, of shape (n_rows,)."""
+        return np.asarray((_stacked_values(column) - self.mean[task]) / self.scale[task])
+
+    def encode_columns(self, columns: list[Array], ids: Array) -> tuple[Array, Array]:
+        """Standardised values of a wide ``y``, 0 where there is none; and where there is one."""
+        if len(columns) != len(ids):
+            raise ValueError(
+                f"y has {len(columns)} column(s), but the estimator was fitted on {len(ids)}, one "
+                f"per task: {listing(ids)}."
+            )
+        values, labelled = _wide_values(columns, ids)
+        return np.where(labelled, (values - self.mean) / self.scale, 0.0), labelled
+
+    def decode(self, standardised: Array, task: Array | None) -> Array:
+        """Values in the users' units, of each row's own task or of all tasks."""
+        if task is None:
+            return standardised * self.scale + self.mean
+        return np.asarray(standardised * self.scale[task] + self.mean[task])
+
+    def for_reweighter(self, columns: list[Array], rows: TrainingRows) -> Array:
+        """Standardised values: not to be taken for classes, whole numbers as they may be."""
+        return np.where(rows.weight > 0, rows.target, np.nan)
+
+    def strata(self, rows: TrainingRows) -> Array:
+        """What a validation split keeps the shares of: nothing but labelled or not."""
+        return np.where(rows.weight > 0, 0, -1)
+
+    def bias_variances(self, rows: TrainingRows, expected: Array | None = None) -> Array:
+        """No prior: where the values of a task lie is no reason to doubt it."""
+        return np.full((2, 1, 1), np.inf)
+
+
+def read_values(column: Array, what: str) -> tuple[Array, Array]:
+    """The numbers that a column holds, and which of its entries hold one."""
+    values, labelled = read_labels(column, what)
+    if len(values) and values.dtype.kind not in "biuf":
+        raise ValueError(
+            f"{what} holds {values.tolist()[0]!r}, which is not a number. Regression needs "
+            "numbers; use the classifier for labels."
+        )
+    return values.astype(np.float64), labelled
+
+
+def _stacked_values(column: Array) -> Array:
+    values, labelled = read_values(column, "y")
+    if not labelled.all():
+        raise ValueError(
+            f"Input y contains NaN: {(~labelled).sum()} rows have no value. Drop them, or pass a "
+            "wide y with one column per task."
+        )
+    return values
+
+
+def _wide_values(columns: list[Array], ids: Array) -> tuple[Array, Array]:
+    """Values of shape (n_rows, n_tasks), 0 where there is none; and where there is one."""
+    table = np.zeros((len(columns[0]), len(columns)))
+    where = np.zeros(table.shape, dtype=bool)
+    for t, (column, name) in enumerate(zip(columns, ids.tolist(), strict=True)):
+        values, where[:, t] = read_values(column, f"column {name!r} of y")
+        table[where[:, t], t] = values
+    return table, where
+
+
+def _units(variance: Array, weight: Array, size: Array) -> Array:
+    """Standard deviations of the tasks, shrunk to their geometric mean as far as rows are few.
+
+    The logarithm of the standard deviation of n normal values has a variance of 1 / (2 (n - 1)).
+    What the tasks' logarithms vary beyond that are units of their own, which stay; tasks in one
+    unit share their estimate.
+    """
+    varies = variance > (10 * np.finfo(np.float64).eps * size) ** 2
+    if not varies.any():
+        return np.ones_like(variance)
+    log_unit = 0.5 * np.log(variance[varies])
+    sampling = 0.5 / np.maximum(weight[varies] - 1, 0.5)
+    level = np.average(log_unit, weights=1 / (sampling + 0.1))
+    between = max(0.0, np.mean((log_unit - level) ** 2 - sampling))
+    unit = np.exp(level) / np.sqrt(1 + weight)  # of a constant task
+    unit[varies] = np.exp(level + between / (between + sampling) * (log_unit - level))
+    return np.asarray(unit)
