@@ -17,6 +17,7 @@ from sk_mtl._heads import GivenHeads, TaskHeads
 from sk_mtl._network import AlignedNetwork
 from sk_mtl._plan import HeadPlan, alike
 from sk_mtl._rows import TrainingRows
+from sk_mtl._scaling import InputScaler
 from sk_mtl._tasks import Array
 from sk_mtl._value_targets import ValueTargets
 
@@ -74,6 +75,7 @@ class AddedTasks:
 def network_from_source(
     source: AlignedNetwork,
     source_plan: HeadPlan,
+    scaler: InputScaler,
     rows: TrainingRows,
     targets: ClassTargets | ValueTargets,
     alignment: Alignment | None,
@@ -81,31 +83,38 @@ def network_from_source(
 ) -> AlignedNetwork:
     """An untrained network for the rows' tasks, with a copy of the source's B.
 
-    Where the source has a head for (most of) a task's labels, the task's head is a deviation
-    from it. The penalty on B is on the distance from the source's.
+    Where the source has a head for (most of) a task's labels, the task's head starts from it.
+    The penalty on B is on the distance from the source's.
     """
     shared = deepcopy(source.shared)
     shared.anchor()
-    given = given_heads(source.heads, source_plan, targets.plan)
-    variances = targets.bias_variances(rows, given.bias.cpu().numpy())
+    weight, bias = _given_heads(source.heads, source_plan, targets.plan)
+    own_scale, centre = torch.eye(weight.shape[1]), torch.zeros(weight.shape[1])
+    if source.skip_connection and params["input_scaling"] is not None:
+        own = InputScaler.fit(rows.features, rows.row_weight, params["input_scaling"])
+        n_features = len(own.mean)
+        own_scale[-n_features:, -n_features:] = torch.as_tensor(own.after(scaler))
+        centre[-n_features:] = torch.as_tensor(scaler.transform(own.mean))
+    given = GivenHeads(weight, bias, own_scale.to(weight), centre.to(weight))
     return AlignedNetwork(
         alignment,
         shared,
-        TaskHeads(targets.plan, given.weight.shape[1], variances, given),
+        TaskHeads(
+            targets.plan, weight.shape[1], targets.bias_variances(rows, bias.cpu().numpy()), given
+        ),
         capacity=source.capacity,
         skip_connection=source.skip_connection,
         penalties=penalties_of(params),
     )
 
 
-def given_heads(source: TaskHeads, source_plan: HeadPlan, plan: HeadPlan) -> GivenHeads:
-    """What the heads of a source say about the families of another plan."""
+def _given_heads(source: TaskHeads, source_plan: HeadPlan, plan: HeadPlan) -> tuple[Tensor, Tensor]:
+    """What the heads of a source say about the families of another plan, 0 where nothing."""
     with torch.no_grad():
         weights, biases = (tensor.detach().clone() for tensor in source.of_families())
     n_columns = plan.is_open.shape[1]
     weight = weights.new_zeros(plan.n_families, weights.shape[1], n_columns)
     bias = weights.new_zeros(plan.n_families, n_columns)
-    known = torch.zeros_like(bias, dtype=torch.bool)
     for f, labels in enumerate(plan.members):
         akin = [g for g, of in enumerate(source_plan.members) if alike(set(labels), set(of))]
         if not labels:  # regression
@@ -116,8 +125,8 @@ def given_heads(source: TaskHeads, source_plan: HeadPlan, plan: HeadPlan) -> Giv
         else:
             found = {}
         for column, (its_weight, its_bias) in found.items():
-            weight[f, :, column], bias[f, column], known[f, column] = its_weight, its_bias, True
-    return GivenHeads(weight, bias, known)
+            weight[f, :, column], bias[f, column] = its_weight, its_bias
+    return weight, bias
 
 
 def _logits_by_label(weight: Tensor, bias: Tensor, plan: HeadPlan, family: int) -> dict[Any, Logit]:

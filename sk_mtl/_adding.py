@@ -130,7 +130,7 @@ class ExtensibleAligned(BaseAligned):
             rows, new.ids, self._scaler, settings, self._covariance, to_source=True
         )
         network = network_from_source(
-            fitted, self._targets.plan, rows, targets, alignment, settings
+            fitted, self._targets.plan, self._scaler, rows, targets, alignment, settings
         )
         net = build_net(network, targets.loss, settings, len(rows.features))
         ended = self._train_net(net, targets, rows, stages_from_source(0, self.max_iter))

@@ -103,7 +103,8 @@ def build_alignment(
         )
     scaled, task, weight = positions(scaler.transform(rows.features), rows.task, rows.row_weight)
     start = None
-    if params["alignment_init"] == "coral":
+    # A single task has the covariance of all tasks already, as have tasks that share their rows.
+    if params["alignment_init"] == "coral" and task is not None and (to_source or n_tasks > 1):
         maps = coral_maps(scaled, task, weight, reference, ids, diagonal=kind == "diagonal")
         start = torch.as_tensor(maps)
     if kind == "full":
@@ -252,7 +253,11 @@ def _callbacks(params: dict[str, Any], users: list[Any]) -> list[Any]:
         callbacks: list[Any] = [("_valid_score", score), *users]
     else:
         stop, callbacks = {"monitor": "train_loss"}, users
-    patience = {"patience": params["n_iter_no_change"], "threshold": params["tol"]}
+    tol = params["tol"]
+    if params["solver"] == "lbfgs":
+        # Close to the optimum the loss is off by the square of what the parameters are.
+        tol = min(tol, (100 * tol) ** 2)
+    patience = {"patience": params["n_iter_no_change"], "threshold": tol}
     return [*callbacks, ("_stopping", EarlyStopping(threshold_mode="abs", **stop, **patience))]
 
 

@@ -6,7 +6,6 @@ import warnings
 from itertools import pairwise
 
 import numpy as np
-from sklearn.covariance import ledoit_wolf_shrinkage
 
 from sk_mtl._tasks import Array, listing
 
@@ -23,7 +22,7 @@ def covariance_within_tasks(rows: Array, task: Array | None, weight: Array) -> A
 
 def coral_maps(
     rows: Array,
-    task: Array | None,
+    task: Array,
     weight: Array,
     reference: Array,
     ids: Array,
@@ -38,8 +37,7 @@ def coral_maps(
     Parameters
     ----------
     rows : ndarray of shape (n_rows, n_features)
-    task : ndarray of shape (n_rows,) or None
-        None where every row belongs to every task: these have one covariance.
+    task : ndarray of shape (n_rows,)
     weight : ndarray of shape (n_rows,)
     reference : ndarray of shape (n_features, n_features)
     ids : ndarray of shape (n_tasks,)
@@ -51,38 +49,48 @@ def coral_maps(
     -------
     ndarray of shape (n_tasks, n_features, n_features)
     """
-    kept = np.eye(len(reference)) if diagonal else np.ones_like(reference)
+    n_features = len(reference)
+    kept = np.eye(n_features) if diagonal else np.ones_like(reference)
     reference = kept * reference
     values = np.linalg.eigvalsh(reference)
-    if not values[-1] > 0:
-        raise ValueError(
-            'alignment_init="coral" needs features that vary within tasks; all are constant. Pass '
-            'alignment_init="identity".'
-        )
-    # Where the reference has no variance there is nothing to match: each is given a little.
-    singular = values[0] < values[-1] * _NOT_SINGULAR
-    floor = values[-1] * _NOT_SINGULAR * singular * np.eye(len(reference))
-    reference = reference + floor
+    singular = values[0] <= values[-1] * _NOT_SINGULAR
+    if singular:
+        # Where the reference has no variance there is nothing to match: each is given a little.
+        floor = (values[-1] * _NOT_SINGULAR or 1.0) * np.eye(n_features)
+        reference = reference + floor
     root, inverse_root = _power(reference, 0.5), _power(reference, -0.5)
     maps, shrunk = [], []
     for name, own in zip(ids.tolist(), _by_task(rows, task, len(ids)), strict=True):
-        covariance = kept * _covariance(rows[own], weight[own]) + floor
+        covariance = kept * _covariance(rows[own], weight[own])
         own_values = np.linalg.eigvalsh(covariance)
-        if singular or own_values[0] < own_values[-1] * _NOT_SINGULAR:
-            # In units of the reference, which is the identity there.
-            spread = (rows[own] - np.average(rows[own], axis=0, weights=weight[own])) @ inverse_root
-            share = ledoit_wolf_shrinkage(spread, assume_centered=True) if len(spread) > 1 else 1.0
+        if singular or own_values[0] <= own_values[-1] * _NOT_SINGULAR:
+            in_its_units = inverse_root @ covariance @ inverse_root
+            share = _shrinkage(in_its_units, weight[own].sum())
             covariance = (1 - share) * covariance + share * reference
             shrunk.append(name)
         maps.append(_power(covariance, -0.5) @ root)
     if shrunk:
         warnings.warn(
-            f'alignment_init="coral": the tasks {listing(shrunk)} have too few rows for a '
-            f"covariance of {len(reference)} features. It is shrunk towards that of all tasks.",
+            f'alignment_init="coral": the tasks {listing(shrunk)} have too few rows (or too many '
+            f"features that depend on others) for a covariance of {n_features} features. It is "
+            "shrunk towards that of all tasks.",
             UserWarning,
             stacklevel=2,
         )
     return np.stack(maps)
+
+
+def _shrinkage(covariance: Array, n_rows: float) -> float:
+    """How far to shrink a covariance of few rows towards the identity.
+
+    The oracle approximating shrinkage of Chen, Wiesel, Eldar and Hero (2010), equation 23, which
+    needs the covariance and the number of rows alone: weights stand for repeated rows.
+    """
+    n_features = len(covariance)
+    of_square, squared = np.sum(covariance**2), np.trace(covariance) ** 2
+    noise = (1 - 2 / n_features) * of_square + squared
+    distance = (n_rows + 1 - 2 / n_features) * (of_square - squared / n_features)
+    return 1.0 if noise >= distance else float(noise / distance)
 
 
 def _by_task(rows: Array, task: Array | None, n_tasks: int | None = None) -> list[Array | slice]:

@@ -79,7 +79,8 @@ default=None
     tol : float, default=1e-4
         Training ends when ``n_iter_no_change`` epochs have not lowered the loss by this much; with
         ``early_stopping``, have not raised the score by it. "lbfgs" also ends when no entry of
-        the gradient, with respect to parameters in units of their prior, exceeds a tenth of it.
+        the gradient, with respect to parameters in units of their prior, exceeds a tenth of it;
+        below 1e-4, it takes the loss by ``(100 tol)^2``, so that parameters are that exact too.
     shuffle : bool, default=True
         Whether "adam" draws its batches at random.
     early_stopping : bool, default=False

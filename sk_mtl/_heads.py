@@ -15,19 +15,23 @@ from sk_mtl._tasks import Array
 
 @dataclass(frozen=True)
 class GivenHeads:
-    """Heads of families that are known from another model, and stay as they are.
+    """What another model knows about the heads.
 
     Attributes
     ----------
     weight : Tensor of shape (n_families, n_inputs, n_columns)
     bias : Tensor of shape (n_families, n_columns)
-    known : Tensor of bool of shape (n_families, n_columns)
-        Columns that are known. The others are trained.
+        Heads of families; 0 where nothing is known.
+    map : Tensor of shape (n_inputs, n_inputs)
+    centre : Tensor of shape (n_inputs,)
+        The heads' own weights act on ``(features - centre) @ map``: features on the scale of
+        these tasks' rows, not of the other model's.
     """
 
     weight: Tensor
     bias: Tensor
-    known: Tensor
+    map: Tensor
+    centre: Tensor
 
 
 class TaskHeads(nn.Module):
@@ -41,7 +45,14 @@ class TaskHeads(nn.Module):
         Variances of the Gaussian priors on the biases: of a family, and of a task around it.
         Infinite: free.
     given : GivenHeads, default=None
+        Added to a task's head, times a gain of the task's own that starts from 1 and has a prior
+        of variance 1: labels may mean something else here than where the head comes from.
     """
+
+    given_weight: Tensor
+    given_bias: Tensor
+    map: Tensor
+    centre: Tensor
 
     def __init__(
         self,
@@ -66,14 +77,12 @@ class TaskHeads(nn.Module):
         closed = np.where(plan.is_open, 0.0, -np.inf)
         self.register_buffer("closed", torch.as_tensor(closed, dtype=torch.float32))
         self.register_buffer("bias_precision", torch.as_tensor(1 / bias_variance))
-        self.has_given = given is not None
+        self.gain = None if given is None else nn.Parameter(torch.ones(n_tasks))
         if given is not None:
-            self.given_weight: Tensor
-            self.given_bias: Tensor
-            self.trained: Tensor
             self.register_buffer("given_weight", given.weight)
             self.register_buffer("given_bias", given.bias)
-            self.register_buffer("trained", (~given.known).to(given.bias))
+            self.register_buffer("map", given.map)
+            self.register_buffer("centre", given.centre)
 
     def forward(self, features: Tensor, segments: Segments | None) -> Tensor:
         """Logits of each row's own task, or of all tasks where ``segments`` is None.
@@ -82,9 +91,12 @@ class TaskHeads(nn.Module):
         -------
         Tensor of shape (n_rows, n_columns) or (n_rows, n_tasks, n_columns)
         """
-        shared, shared_bias = self.of_families()
-        weight = shared.index_select(0, self.family) + self.own
-        bias = shared_bias.index_select(0, self.family) + self.own_bias
+        weight = self.shared.index_select(0, self.family) + self.own
+        bias = self.shared_bias.index_select(0, self.family) + self.own_bias
+        if self.gain is not None:
+            weight, bias = self._on_scaled(weight, bias)
+            weight = weight + self.gain[:, None, None] * self.given_weight[self.family]
+            bias = bias + self.gain[:, None] * self.given_bias[self.family]
         if not self.single_column:
             weight = weight * self.has_weights.unsqueeze(1)
             bias = bias * self.has_weights + self.closed
@@ -95,13 +107,20 @@ class TaskHeads(nn.Module):
         return (features @ stacked).view(-1, n_tasks, n_columns) + bias
 
     def of_families(self) -> tuple[Tensor, Tensor]:
-        """Weights and biases of the families' heads."""
-        if not self.has_given:
+        """Weights and biases of the families' heads, with the mean gain of their tasks."""
+        if self.gain is None:
             return self.shared, self.shared_bias
+        gain = torch.stack([self.gain[self.family == f].mean() for f in range(len(self.shared))])
+        weight, bias = self._on_scaled(self.shared, self.shared_bias)
         return (
-            self.given_weight + self.trained.unsqueeze(1) * self.shared,
-            self.given_bias + self.trained * self.shared_bias,
+            weight + gain[:, None, None] * self.given_weight,
+            bias + gain[:, None] * self.given_bias,
         )
+
+    def _on_scaled(self, weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
+        """Heads on ``(features - centre) @ map`` as heads on the features."""
+        weight = self.map @ weight
+        return weight, bias - self.centre @ weight
 
     def penalty(self, alpha: float, head_alpha: float) -> Tensor:
         of_family, of_task = self.bias_precision
@@ -111,4 +130,6 @@ class TaskHeads(nn.Module):
             + (of_family * self.shared_bias.square()).sum()
             + (of_task.index_select(0, self.family) * self.own_bias.square()).sum()
         )
+        if self.gain is not None:
+            twice = twice + (self.gain - 1).square().sum()
         return 0.5 * twice

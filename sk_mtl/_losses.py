@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -73,4 +72,4 @@ class TaskLoss(nn.Module):
         """Logarithms of the learned weights."""
         assert self.certainty is not None
         share: Tensor = nn.functional.log_softmax(self.certainty, dim=0)
-        return share + np.log(len(self.certainty))
+        return share + torch.log(torch.tensor(float(len(share))))

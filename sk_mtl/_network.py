@@ -122,6 +122,7 @@ class AlignedNetwork(nn.Module):
             "heads.own": weights["head_alpha"],
             "heads.shared_bias": of_family,
             "heads.own_bias": of_task.index_select(0, self.heads.family),
+            "heads.gain": 1.0,
         }
         return {
             name: known[name]

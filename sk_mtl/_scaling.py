@@ -72,6 +72,14 @@ class InputScaler:
         scaled: Floats = centred * self.weight if self.weight.ndim == 1 else centred @ self.weight
         return scaled
 
+    def after(self, other: InputScaler) -> Floats:
+        """The matrix from the other's z to this one's, but for the means."""
+        theirs, own = (
+            scaler.weight if scaler.weight.ndim == 2 else np.diag(scaler.weight)
+            for scaler in (other, self)
+        )
+        return np.asarray(np.linalg.pinv(theirs) @ own)
+
 
 def positions(
     X: Floats, task: npt.NDArray[Any] | None, row_weight: Floats

@@ -238,7 +238,13 @@ class AlignedTransferClassifier(AlignedClassifier, _TransferParameters):
             rows, self.tasks_, self._scaler, settings, self._covariance, to_source=True
         )
         return network_from_source(
-            source.net_.module_, source._targets.plan, rows, self._targets, alignment, settings
+            source.net_.module_,
+            source._targets.plan,
+            self._scaler,
+            rows,
+            self._targets,
+            alignment,
+            settings,
         )
 
     def _stages(self, epochs: int) -> list[Stage]:

@@ -13,8 +13,8 @@ from scipy.sparse import csr_array
 from sklearn.exceptions import DataConversionWarning
 
 from sk_mtl import MultiTaskAlignedClassifier
-from sk_mtl._plan import HeadPlan
 from sk_mtl._labels import MISSING, LabelSet, read_columns, read_labels
+from sk_mtl._plan import HeadPlan
 
 IDS = np.array(["n", "s"])
 TASK = np.array([0, 1, 1, 0])

@@ -9,9 +9,9 @@ import torch
 from sk_mtl._alignment import DiagonalAlignment, FullAlignment, LowRankAlignment
 from sk_mtl._grouped import Segments, grouped_product
 from sk_mtl._heads import TaskHeads
-from sk_mtl._plan import HeadPlan
 from sk_mtl._losses import TaskLoss
 from sk_mtl._network import AlignedNetwork, probabilities
+from sk_mtl._plan import HeadPlan
 from sk_mtl._shared import SharedModule, fully_connected
 
 TASK = torch.tensor([0, 0, 2, 2, 2, 3])  # task 1 has no rows here
