@@ -328,7 +328,7 @@ class BaseAligned(
             [epoch["valid_score"] for epoch in history] if self.early_stopping else None
         )
         if self._learns_task_weight:
-            learned = self.net_.criterion_.log_weight().exp()
+            learned = self.net_.criterion_.normalized_weight()
             self.task_weight_ = learned.detach().cpu().numpy()
         return ended
 

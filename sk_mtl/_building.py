@@ -167,6 +167,7 @@ def build_net(
     settings = {"callbacks": _callbacks(params, users), **shared_settings, **settings, **overrides}
     net = net_class(**settings)
     net.initialize()
+    net.criterion_.to(dtype)
     return net
 
 

@@ -14,7 +14,7 @@ from sk_mtl._base import trains_in_batches
 from sk_mtl._class_targets import ClassTargets
 from sk_mtl._inputs import Inputs
 from sk_mtl._labels import LabelSet, columns_as_array, read_labels
-from sk_mtl._tasks import Array, TaskSet
+from sk_mtl._tasks import Array, TaskSet, listing
 
 if TYPE_CHECKING:
     from typing import Self
@@ -32,8 +32,12 @@ class AlignedClassifier(ClassifierMixin, ExtensibleAligned):
             return ClassTargets.of(LabelSet.of_columns(inputs.columns, tasks.ids))
         codes = tasks.encode(inputs.ids, len(inputs.features))
         assert codes is not None
-        known = self.task_classes_ if tasks is not self._tasks else []
-        return ClassTargets.of(LabelSet.of_rows(inputs.columns[0], codes, tasks.ids, known))
+        if tasks is self._tasks:
+            return ClassTargets.of(LabelSet.of_rows(inputs.columns[0], codes, tasks.ids))
+        labels = LabelSet.of_rows(inputs.columns[0], codes, tasks.ids, self.task_classes_)
+        if not self._tasks.wide:
+            _check_one_type(labels.union, np.asarray(self.classes_))
+        return ClassTargets.of(labels)
 
     def _publish_targets(self, targets: list[ClassTargets]) -> None:
         self.task_classes_ = [classes for group in targets for classes in group.labels.per_task]
@@ -192,3 +196,11 @@ n_tasks) or list of ndarray
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
         return tags
+
+
+def _check_one_type(new: Array, known: Array) -> None:
+    if (new.dtype.kind == "U") != (known.dtype.kind == "U"):
+        raise ValueError(
+            f"The labels {listing(new)} are of another type than those of the fitted tasks, "
+            f"{listing(known)}. Convert them to one type."
+        )

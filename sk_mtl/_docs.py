@@ -49,7 +49,7 @@ _PARTS = {
     task_weight : {"balanced", "uncertainty"}, dict, array-like, SVDTaskReweighter or None, \
 default=None
         Weight of each task in the loss. "balanced": each task as a whole counts the same.
-        "uncertainty": learned, by the noise that the tasks' losses show (Kendall, Gal and Cipolla
+        "uncertainty": learned, larger where the task's losses are small (Kendall, Gal and Cipolla
         2018), with mean 1. A dict by task id or an array in the order of ``tasks_``. A reweighter
         is cloned and fitted on the training rows, its weights normalised to mean 1; its
         parameters are those of a nested estimator, ``task_weight__n_components`` and so on.
@@ -124,7 +124,8 @@ default=None
         Epochs of the last call of `fit` or `partial_fit`.
     loss_curve_ : list of float
         Loss plus penalty per unit of weight: after each iteration of "lbfgs", on average over
-        each epoch of "adam". One entry per call of `partial_fit`.
+        each epoch of "adam". One entry per call of `partial_fit`. With learned task weights it
+        may be negative, as a log-density.
     validation_scores_ : list of float or None
         Score on the rows that ``early_stopping`` holds out, after each epoch.
     n_features_in_ : int

@@ -43,8 +43,8 @@ class TaskLoss(nn.Module):
 
     With ``n_uncertain`` tasks, each task's weight is learned as well (Kendall, Gal and Cipolla
     2018): ``w_i = 1 / sigma_i^2`` for a noise of variance ``sigma_i^2`` in the task's targets,
-    whose negative log-likelihood adds ``log sigma_i = -log(w_i) / 2`` to each entry. The weights
-    are held to a mean of 1, so that the penalties keep their meaning.
+    whose negative log-likelihood adds ``log sigma_i = -log(w_i) / 2`` to each entry. Penalties
+    are to be multiplied by the mean weight: so they mean what they do with weights of mean 1.
 
     Parameters
     ----------
@@ -61,15 +61,18 @@ class TaskLoss(nn.Module):
         to_reach, weight, task = target
         losses = self.entry_loss(outputs, to_reach)
         if self.certainty is not None:
-            log_weight = self.log_weight()
+            log_weight: Tensor = self.certainty
             if task is not None:
                 log_weight = log_weight.index_select(0, task)
             losses = log_weight.exp() * losses - 0.5 * log_weight
         total: Tensor = (weight * losses).sum()
         return total
 
-    def log_weight(self) -> Tensor:
-        """Logarithms of the learned weights."""
+    def mean_weight(self) -> Tensor | float:
+        """Mean of the learned weights, which the penalty is multiplied by."""
+        return 1.0 if self.certainty is None else self.certainty.exp().mean()
+
+    def normalized_weight(self) -> Tensor:
+        """The learned weights, normalised to a mean of 1."""
         assert self.certainty is not None
-        share: Tensor = nn.functional.log_softmax(self.certainty, dim=0)
-        return share + torch.log(torch.tensor(float(len(share))))
+        return self.certainty.exp() / self.mean_weight()

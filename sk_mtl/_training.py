@@ -56,7 +56,11 @@ class _TaskNet(NeuralNet):
             return loss / y_true[1].sum()
         # A batch stands for all rows: its own mean, and the penalty's share.
         data = loss * self.n_rows_ / len(y_pred)
-        return (data + self.module_.penalty()) / self.total_weight_
+        return (data + self.penalty()) / self.total_weight_
+
+    def penalty(self) -> Tensor:
+        penalty: Tensor = self.module_.penalty() * self.criterion_.mean_weight()
+        return penalty
 
     def fit_loop(
         self, X: Split, y: None = None, epochs: int | None = None, **fit_params: Any
@@ -160,7 +164,7 @@ class FullBatchNet(_TaskNet):
                 loss = self.criterion_(self.infer(inputs), target) / self.total_weight_
                 loss.backward()
                 value += loss.item()
-            penalty = self.module_.penalty() / self.total_weight_
+            penalty: Any = self.penalty() / self.total_weight_
             if penalty.requires_grad:
                 penalty.backward()
             return value + penalty.item(), unit * _read([_gradient(p) for p in parameters])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import digamma, polygamma
 
 from sk_mtl._labels import read_labels
 from sk_mtl._plan import HeadPlan
@@ -128,15 +129,16 @@ def _wide_values(columns: list[Array], ids: Array) -> tuple[Array, Array]:
 def _units(variance: Array, weight: Array, size: Array) -> Array:
     """Standard deviations of the tasks, shrunk to their geometric mean as far as rows are few.
 
-    The logarithm of the standard deviation of n normal values has a variance of 1 / (2 (n - 1)).
-    What the tasks' logarithms vary beyond that are units of their own, which stay; tasks in one
-    unit share their estimate.
+    Of n normal values, the logarithm of the standard deviation has a known bias and variance
+    (those of a chi-squared of n - 1 degrees of freedom). What the tasks' logarithms vary beyond
+    that are units of their own, which stay; tasks in one unit share their estimate.
     """
     varies = variance > (10 * np.finfo(np.float64).eps * size) ** 2
     if not varies.any():
         return np.ones_like(variance)
-    log_unit = 0.5 * np.log(variance[varies])
-    sampling = 0.5 / np.maximum(weight[varies] - 1, 0.5)
+    freedom = 0.5 * np.maximum(weight[varies] - 1, 0.5)
+    log_unit = 0.5 * np.log(variance[varies] * weight[varies] / 2) - 0.5 * digamma(freedom)
+    sampling = 0.25 * polygamma(1, freedom)
     level = np.average(log_unit, weights=1 / (sampling + 0.1))
     between = max(0.0, np.mean((log_unit - level) ** 2 - sampling))
     unit = np.exp(level) / np.sqrt(1 + weight)  # of a constant task

@@ -17,7 +17,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
-from sk_mtl import SVDTaskReweighter, _moments
+from sk_mtl import MultiTaskAlignedClassifier, SVDTaskReweighter, _moments
 
 FORMS = pytest.mark.parametrize(
     ("center", "scale"), [(True, True), (True, False), (False, True), (False, False)]
@@ -440,21 +440,36 @@ def test_set_output(shared):
     assert_array_equal(model.get_feature_names_out(), projection.columns)
 
 
-def test_sample_weight_of_stacked_rows(stacked):
+def normalized(alpha, shrinkage):
+    return (1 - shrinkage) * alpha / alpha.mean() + shrinkage
+
+
+SHRINKAGE = pytest.mark.parametrize("shrinkage", [0, 0.3, 1])
+
+
+@SHRINKAGE
+def test_sample_weight_of_stacked_rows(stacked, shrinkage):
     X, y, task = stacked
-    model = SVDTaskReweighter().fit(X, y, task=task)
-    weight = model.sample_weight(task=["c", "a", "c"])
-    expected = model.task_weight_ / model.task_weight_.mean()
-    assert_allclose(weight, expected[[2, 0, 2]])
+    model = SVDTaskReweighter(shrinkage=shrinkage).fit(X, y, task=task)
+    expected = normalized(model.task_weight_, shrinkage)
+    assert_allclose(model.normalized_task_weight(), expected, rtol=1e-12)
+    assert_allclose(expected.mean(), 1)
+    assert_allclose(model.sample_weight(task=["c", "a", "c"]), expected[[2, 0, 2]], rtol=1e-12)
     LogisticRegression().fit(X, y > 0, sample_weight=model.sample_weight(task=task))
 
 
-def test_sample_weight_of_wide_y(shared, rng):
+@SHRINKAGE
+def test_sample_weight_of_wide_y(shared, rng, shrinkage):
     X, Y = shared
     Y[rng.random(Y.shape) < 0.3] = np.nan
-    model = SVDTaskReweighter().fit(X, Y)
-    expected = np.where(np.isnan(Y), 0, model.task_weight_ / model.task_weight_.mean())
-    assert_allclose(model.sample_weight(Y), expected)
+    model = SVDTaskReweighter(shrinkage=shrinkage).fit(X, Y)
+    expected = np.where(np.isnan(Y), 0, normalized(model.task_weight_, shrinkage))
+    assert_allclose(model.sample_weight(Y), expected, rtol=1e-12)
+
+
+def test_shrinkage_leaves_the_papers_weights_alone(shared):
+    X, Y = shared
+    assert_same(SVDTaskReweighter(shrinkage=0).fit(X, Y), SVDTaskReweighter(shrinkage=1).fit(X, Y))
 
 
 def test_sample_weight_of_one_task(shared):
@@ -506,6 +521,12 @@ def test_sample_weight_errors_wide(shared):
 def test_bad_n_components(shared, n_components, message):
     with pytest.raises(ValueError, match=message):
         SVDTaskReweighter(n_components=n_components).fit(*shared)
+
+
+@pytest.mark.parametrize("shrinkage", [-0.1, 1.5, "auto", None])
+def test_bad_shrinkage(shared, shrinkage):
+    with pytest.raises(ValueError, match=rf"'shrinkage' .* range \[0.0, 1.0\]. Got {shrinkage!r}"):
+        SVDTaskReweighter(shrinkage=shrinkage).fit(*shared)
 
 
 def test_bad_rows(shared):
@@ -563,3 +584,27 @@ def test_task_is_routed_through_a_grid_search(stacked):
     with sklearn.config_context(enable_metadata_routing=True):
         search = GridSearchCV(pipeline, grid, cv=3).fit(X, (y > 0).astype(int), task=task)
     assert_array_equal(search.best_estimator_[0].tasks_, ["a", "b", "c"])
+
+
+def test_shrinkage_is_searched_inside_the_classifier(stacked):
+    X, y, task = stacked
+    X, y = np.column_stack([X, np.unique(task, return_inverse=True)[1]]), (y > 0).astype(int)
+    model = MultiTaskAlignedClassifier(
+        task_column=-1, task_weight=SVDTaskReweighter(), hidden_layer_sizes=(), random_state=0
+    )
+    search = GridSearchCV(model, {"task_weight__shrinkage": [0.0, 0.75]}, cv=2).fit(X, y)
+    reweighter = search.best_estimator_.task_reweighter_
+    shrinkage = search.best_params_["task_weight__shrinkage"]
+    assert reweighter.shrinkage == shrinkage
+    assert_allclose(
+        search.best_estimator_.task_weight_, normalized(reweighter.task_weight_, shrinkage)
+    )
+
+
+def test_full_shrinkage_is_equal_weights(stacked):
+    X, y, task = stacked
+    equal = MultiTaskAlignedClassifier(hidden_layer_sizes=(), random_state=0)
+    shrunk = clone(equal).set_params(task_weight=SVDTaskReweighter(shrinkage=1))
+    equal.fit(X, y > 0, task=task)
+    shrunk.fit(X, y > 0, task=task)
+    assert_array_equal(shrunk.predict_proba(X, task=task), equal.predict_proba(X, task=task))

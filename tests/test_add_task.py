@@ -1,0 +1,258 @@
+"""Tasks added to a fitted model: its own predictions stay, the new task's are Algorithm 1's."""
+
+from __future__ import annotations
+
+import pickle
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from scipy.optimize import minimize
+
+from helpers import CONVEX, make_tasks
+from sk_mtl import MultiTaskAlignedClassifier, MultiTaskAlignedRegressor
+
+
+def new_rows(n_classes: int = 2, rows: int = 12) -> tuple[Any, Any]:
+    """A task like those of `make_tasks`, the last third of a larger draw."""
+    X, y, task = make_tasks(n_classes, rows=40)
+    rng = np.random.default_rng(1)
+    chosen = np.concatenate(
+        [rng.choice(np.flatnonzero((task == 2) & (y == c)), rows) for c in range(n_classes)]
+    )
+    return X[chosen] + 0.1 * rng.standard_normal((len(chosen), 5)), y[chosen]
+
+
+def fitted(**params: Any) -> tuple[Any, Any, Any]:
+    X, y, task = make_tasks()
+    old = task < 2
+    X, y, task = X[old], y[old], task[old]
+    model = MultiTaskAlignedClassifier(random_state=0, **params)
+    return model.fit(X, y, task=task), X, task
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {},
+        {"alignment": "low_rank", "alignment_rank": 2},
+        {"alignment": None},
+        {"solver": "adam", "max_iter": 200, "tol": 0.01},
+        {"alignment_init": "coral"},
+        {"early_stopping": True},
+    ],
+)
+def test_old_predictions_stay_bit_for_bit(params: dict[str, Any]) -> None:
+    model, X, task = fitted(**params)
+    before = model.predict_proba(X, task=task), model.transform(X, task=task), model.alignment_
+    X_new, y_new = new_rows()
+    assert model.add_task(X_new, y_new, task=7) is model
+    np.testing.assert_array_equal(model.predict_proba(X, task=task), before[0])
+    np.testing.assert_array_equal(model.transform(X, task=task), before[1])
+    assert model.tasks_.tolist() == [0, 1, 7]
+    assert model.task_weight_.tolist() == [1, 1, 1]
+    both = model.predict_proba(np.vstack([X_new, X]), task=np.r_[np.full(len(X_new), 7), task])
+    np.testing.assert_array_equal(both[len(X_new) :], before[0])
+    assert np.mean(model.predict(X_new, task=np.full(len(X_new), 7)) == y_new) > 0.8
+    if before[2] is None:
+        assert model.alignment_ is None
+    else:
+        np.testing.assert_array_equal(model.alignment_[:2], before[2])
+        assert model.alignment_.shape == (3, 5, 5)
+
+
+def test_other_labels_join_the_classes() -> None:
+    model, X, task = fitted()
+    before = model.predict_proba(X, task=task)
+    X_new, y_new = new_rows(3)
+    model.add_task(X_new, y_new + 1, task=7)  # labels 1 to 3 beside 0 and 1
+    assert model.classes_.tolist() == [0, 1, 2, 3]
+    assert [classes.tolist() for classes in model.task_classes_] == [[0, 1], [0, 1], [1, 2, 3]]
+    after = model.predict_proba(X, task=task)
+    np.testing.assert_array_equal(after[:, :2], before)
+    assert not after[:, 2:].any()
+    new = model.predict_proba(X_new, task=np.full(len(X_new), 7))
+    np.testing.assert_allclose(new.sum(axis=1), 1, rtol=1e-6)
+    assert not new[:, 0].any()
+
+
+def test_few_rows_of_known_labels_lean_on_the_shared_head() -> None:
+    added, alone = [], []
+    for seed in range(5):
+        X, y, task = make_tasks(rows=100, seed=seed)
+        old, rest = task < 2, np.flatnonzero(task == 2)
+        few, test = rest[::25], np.delete(rest, np.arange(0, len(rest), 25))
+        model = MultiTaskAlignedClassifier(random_state=0).fit(X[old], y[old], task=task[old])
+        model.add_task(X[few], y[few], task=2)
+        added.append(model.score(X[test], y[test], task=task[test]))
+        scratch = MultiTaskAlignedClassifier(random_state=0).fit(X[few], y[few])
+        alone.append(scratch.score(X[test], y[test]))
+    assert np.mean(added) > np.mean(alone) + 0.03
+
+
+def test_a_task_of_one_class_takes_the_known_label_set() -> None:
+    model, _, _ = fitted()
+    X_new, y_new = new_rows()
+    ones = y_new == 1
+    model.add_task(X_new[ones], y_new[ones], task=7)
+    assert model.task_classes_[2].tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("opposed", [False, True])
+def test_the_head_is_a_penalised_deviation_from_the_shared_one(opposed: bool) -> None:
+    """A linear model against scipy's minimum of the objective as it is documented."""
+    model, _, _ = fitted(
+        **{k: v for k, v in CONVEX.items() if k != "alignment"}, alignment=None, input_scaling=None
+    )
+    heads = model.module_.heads
+    w0 = heads.shared.detach().numpy()[0, :, 0]
+    b0 = heads.shared_bias.item()
+    X_new, y_new = new_rows(rows=30)
+    if opposed:
+        y_new = 1 - y_new
+    model.add_task(X_new, y_new, task=7)
+    mine = model._added[0].heads
+    own_variance = (1 / mine.bias_precision).numpy()[:, 0, 0]
+
+    def objective(p: Any) -> Any:
+        w, b, gain = p[:5], p[5], p[6]
+        logits = X_new @ (gain * w0 + w) + gain * b0 + b
+        loss = np.logaddexp(0, logits).sum() - y_new @ logits
+        # w is the sum of two vectors with penalties alpha and head_alpha, and b likewise.
+        joint = 1 / (1 / model.alpha + 1 / model.head_alpha)
+        return loss + 0.5 * (joint * w @ w + b**2 / own_variance.sum() + (gain - 1) ** 2)
+
+    best = minimize(objective, np.r_[np.zeros(6), 1.0], method="BFGS", options={"gtol": 1e-9}).x
+    logits = X_new @ (best[6] * w0 + best[:5]) + best[6] * b0 + best[5]
+    expected = 1 / (1 + np.exp(-logits))
+    probability = model.predict_proba(X_new, task=np.full(len(X_new), 7))[:, 1]
+    np.testing.assert_allclose(probability, expected, atol=1e-5)
+    assert (best[6] < 0.5) == opposed
+
+
+def test_several_tasks_at_once_and_one_after_the_other() -> None:
+    model, X, _ = fitted(alignment="full")
+    X_new, y_new = new_rows()
+    ids = np.tile([8, 7], len(y_new) // 2)
+    model.add_task(X_new, y_new, task=ids)
+    model.add_task(X_new, 1 - y_new, task=np.full(len(y_new), 5))
+    assert model.tasks_.tolist() == [0, 1, 7, 8, 5]
+    assert model.alignment_.shape == (5, 5, 5)
+    every = np.tile(model.tasks_, 3)
+    rows = np.resize(X, (len(every), 5))
+    together = model.predict_proba(rows, task=every)
+    for i, name in enumerate(every):
+        one = model.predict_proba(rows[i : i + 1], task=[name])
+        np.testing.assert_allclose(together[i], one[0], atol=1e-12)
+    assert np.mean(model.predict(X_new, task=np.full(len(X_new), 5)) == 1 - y_new) > 0.8
+
+
+def test_a_frame_with_a_task_column() -> None:
+    X, y, task = make_tasks()
+    frame = pd.DataFrame(X, columns=list("abcde")).assign(shop=np.array(["n", "s", "w"])[task])
+    old = frame["shop"] != "w"
+    model = MultiTaskAlignedClassifier(task_column="shop", random_state=0).fit(frame[old], y[old])
+    before = model.predict_proba(frame[old])
+    with pytest.raises(ValueError, match=r"task='e', but the task column of X holds \['w'\]"):
+        model.add_task(frame[~old], y[~old], task="e")
+    model.add_task(frame[~old], y[~old], task="w")
+    np.testing.assert_array_equal(model.predict_proba(frame[old]), before)
+    assert model.score(frame, y) > 0.7
+
+
+def test_a_column_joins_a_wide_y() -> None:
+    X, y, _ = make_tasks()
+    Y = pd.DataFrame({"a": y, "b": 1 - y})
+    model = MultiTaskAlignedClassifier(random_state=0).fit(X, Y)
+    before = model.predict_proba(X)
+    gaps = np.where(np.arange(len(y)) % 3 == 0, np.nan, y)
+    model.add_task(X, gaps, task="c")
+    after = model.predict_proba(X)
+    np.testing.assert_array_equal(after[:, :2], before)
+    assert after.shape == (len(X), 3)
+    assert model.predict(X).shape == (len(X), 3)
+    assert model.tasks_.tolist() == ["a", "b", "c"]
+    assert model.score(X, Y.assign(c=y)) > 0.6
+
+
+def test_regression_tasks_can_be_added() -> None:
+    rng = np.random.default_rng(0)
+    X, task = rng.standard_normal((215, 6)), np.repeat([0, 1, 2], [100, 100, 15])
+    y = X @ np.arange(6) * np.array([1, 1.2, 100])[task] + 10 * task
+    old, new = task < 2, task == 2
+    model = MultiTaskAlignedRegressor(random_state=0).fit(X[old], y[old], task=task[old])
+    before = model.predict(X[old], task=task[old])
+    model.add_task(X[new], y[new], task=2)
+    np.testing.assert_array_equal(model.predict(X[old], task=task[old]), before)
+    X_test = rng.standard_normal((500, 6))
+    y_test = X_test @ np.arange(6) * 100 + 20
+    assert model.score(X_test, y_test, task=np.full(500, 2)) > 0.95
+    assert model.target_scale_.shape == (3,)
+
+
+def test_pickle_and_refit() -> None:
+    model, X, task = fitted()
+    X_new, y_new = new_rows()
+    model.add_task(X_new, y_new, task=7)
+    ids = np.full(len(X_new), 7)
+    copy = pickle.loads(pickle.dumps(model))
+    np.testing.assert_array_equal(
+        copy.predict_proba(X_new, task=ids), model.predict_proba(X_new, task=ids)
+    )
+    model.set_params(warm_start=True)
+    with pytest.raises(ValueError, match=r"tasks \[7\] were added to a fitted model"):
+        model.fit(X, task, task=task)
+    model.set_params(warm_start=False).fit(X, task, task=task)
+    assert model.tasks_.tolist() == [0, 1]
+    with pytest.raises(ValueError, match=r"Unseen task ids \[7\]"):
+        model.predict(X_new, task=ids)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"task": 1}, r"tasks \[1\] are known already: the estimator has \[0, 1\]"),
+        ({"task": None}, "needs the id of the new task"),
+        ({"task": "seven"}, r"ids \['seven'\] are of another type"),
+        ({"task": 7.5}, "not a whole number"),
+        ({"task": [7, 8]}, "inconsistent numbers of samples"),
+        ({"X": np.ones((24, 4))}, "X has 4 features, but .* is expecting 5"),
+        ({"X": np.full((24, 5), np.nan)}, "contains NaN"),
+        ({"y": np.ones((24, 2))}, "y has 2 columns"),
+        ({"y": np.where(np.arange(24) == 3, np.nan, 1.0)}, "1 rows have no label"),
+        ({"y": np.repeat(["a", "b"], 12)}, r"labels \['a', 'b'\] are of another type"),
+    ],
+)
+def test_what_cannot_be_added(changes: dict[str, Any], message: str) -> None:
+    model, X, task = fitted()
+    before = model.predict_proba(X, task=task)
+    X_new, y_new = new_rows()
+    with pytest.raises(ValueError, match=message):
+        model.add_task(**{"X": X_new, "y": y_new, "task": 7, **changes})
+    assert model.tasks_.tolist() == [0, 1]
+    np.testing.assert_array_equal(model.predict_proba(X, task=task), before)
+
+
+def test_a_model_without_task_ids_has_no_name_for_its_task() -> None:
+    X, y, _ = make_tasks()
+    model = MultiTaskAlignedClassifier(random_state=0).fit(X, y)
+    with pytest.raises(ValueError, match="fitted without task ids"):
+        model.add_task(X, y, task=1)
+
+
+def test_b_is_the_fitted_one() -> None:
+    model, _, _ = fitted(hidden_layer_sizes=(4,))
+    X_new, y_new = new_rows()
+    state = {name: value.clone() for name, value in model.module_.state_dict().items()}
+    model.add_task(X_new, y_new, task=7)
+    for name, value in model.module_.state_dict().items():
+        assert torch.equal(value, state[name])
+    assert model._task_groups()[1].network.shared is model.module_.shared
+    z = (X_new - model.feature_mean_) @ model.feature_map_ @ model.alignment_[2]
+    layer = model.module_.shared.module[0]
+    by_hand = np.maximum(z @ layer.weight.detach().numpy().T + layer.bias.detach().numpy(), 0)
+    np.testing.assert_allclose(
+        model.transform(X_new, task=np.full(len(X_new), 7)), by_hand, atol=1e-12
+    )
