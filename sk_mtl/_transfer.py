@@ -109,7 +109,8 @@ class AlignedTransferClassifier(AlignedClassifier, _TransferParameters):
     Algorithm 1 of [1]_ for transfer learning: the shared module B is the source's; an alignment R
     and a head A are fitted to the rows of the target task alone. The target's labels may be
     others than the source's. Where the source has a head for (most of) them, the target's head
-    is a penalised deviation from it.
+    is a penalised deviation from that, times a learned gain: labels that mean the opposite find
+    a negative one, and what does not carry over goes to 0.
 
     All of `MultiTaskAlignedClassifier`'s ways to name tasks work here as well: the target may be
     several tasks.
@@ -125,11 +126,10 @@ class AlignedTransferClassifier(AlignedClassifier, _TransferParameters):
         source's by ``alpha``. It holds still for the rest.
     {alignment_parameters}
     alpha : float, default=0.2
-        L2 penalty on the difference of B from the source's, and on the weights of heads that
-        the source does not know.
+        L2 penalty on the difference of B from the source's, and on the deviation from the
+        source's head that the target's tasks have in common.
     head_alpha : float, default=2
-        L2 penalty on the deviation of a task's head from the source's, or from the one that the
-        target's tasks share.
+        L2 penalty on the deviation of each of the target's tasks from what they have in common.
     {task_parameters}
     {training_parameters}
 
