@@ -1,10 +1,10 @@
-"""What the multi-task estimators have in common: fitting, and the shared representation."""
+"""What the multi-task estimators have in common: from the user's rows to a trained network."""
 
 from __future__ import annotations
 
 import warnings
 from abc import ABCMeta, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import replace
@@ -12,25 +12,21 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from sklearn.base import (
-    BaseEstimator,
-    ClassNamePrefixFeaturesOutMixin,
-    TransformerMixin,
     _fit_context,
     clone,
 )
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from sk_mtl._class_targets import ClassTargets
 from sk_mtl._covariance import covariance_within_tasks
+from sk_mtl._fitted import FittedNetwork
 from sk_mtl._inputs import Inputs, read_inputs
-from sk_mtl._labels import read_columns
 from sk_mtl._parameters import layer_sizes
 from sk_mtl._rows import TrainingRows
 from sk_mtl._scaling import InputScaler, positions
 from sk_mtl._schedule import Stage, stages_of
-from sk_mtl._tasks import Array, TaskSet, listing, read_features
+from sk_mtl._tasks import Array, TaskSet, listing
 from sk_mtl._validation_split import hold_out
 from sk_mtl._value_targets import ValueTargets
 from sk_mtl._weighting import resolve_task_weight
@@ -38,7 +34,6 @@ from sk_mtl._weighting import resolve_task_weight
 if TYPE_CHECKING:
     from typing import Self
 
-    from sk_mtl._added import AddedTasks, TaskGroup
     from sk_mtl._network import AlignedNetwork
     from sk_mtl._running import Net
 
@@ -54,25 +49,15 @@ def trains_in_batches(estimator: BaseAligned) -> bool:
     )
 
 
-class BaseAligned(
-    ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, metaclass=ABCMeta
-):
+class BaseAligned(FittedNetwork, metaclass=ABCMeta):
     """Alignment R_i, shared module B and task heads A_i behind scikit-learn's interface."""
 
     __metadata_request__fit: ClassVar = {"task": True}
     __metadata_request__partial_fit: ClassVar = {"task": True}
-    __metadata_request__predict: ClassVar = {"task": True}
-    __metadata_request__score: ClassVar = {"task": True}
-    __metadata_request__transform: ClassVar = {"task": True}
 
-    _tasks: TaskSet
-    _targets: Any  # ClassTargets or ValueTargets: of the tasks that were not added later
-    _scaler: InputScaler
     _covariance: Array  # of the scaled features, within tasks
     _random_state: np.random.RandomState
-    _added: list[AddedTasks]
     _built_with: dict[str, Any]
-    net_: Any
 
     @abstractmethod
     def _learn_targets(self, inputs: Inputs, tasks: TaskSet, classes: Any = None) -> Targets:
@@ -361,127 +346,6 @@ class BaseAligned(
             stacklevel=4,
         )
 
-    def _task_groups(self) -> list[TaskGroup]:
-        """The tasks that were fitted first, and those added, with their networks."""
-        from sk_mtl._added import TaskGroup
-
-        fitted = self.net_.module_
-        groups = [TaskGroup(0, self._targets, fitted)]
-        for added in self._added:
-            first = groups[-1].first + groups[-1].n_tasks
-            groups.append(TaskGroup(first, added.targets, added.network_with(fitted)))
-        return groups
-
-    def _outputs(
-        self, features: Array, codes: Array | None, compute: Callable[..., Any]
-    ) -> Iterator[tuple[TaskGroup, Any, Array | None, Array]]:
-        """``compute(network, rows, task)`` of every group of tasks that the rows belong to.
-
-        Yields
-        ------
-        group : TaskGroup
-        rows : slice or ndarray
-            Which rows.
-        task : ndarray or None
-            Their task codes within the group; None where every row belongs to every task.
-        outputs : ndarray
-        """
-        from sk_mtl._running import run
-
-        groups = self._task_groups()
-        for group in groups:
-            rows: Any = slice(None)
-            task = codes
-            if codes is not None and len(groups) > 1:
-                rows = np.flatnonzero(
-                    (codes >= group.first) & (codes < group.first + group.n_tasks)
-                )
-                if not len(rows):
-                    continue
-                task = codes[rows] - group.first
-            yield group, rows, task, run(group.network, self._scaler, features[rows], task, compute)
-
-    def _read_rows(self, X: Any, task: Any) -> tuple[Array, Array | None]:
-        """Features and task codes of the rows to predict."""
-        check_is_fitted(self)
-        features, ids, _ = read_features(
-            self,
-            X,
-            task,
-            task_column=self.task_column,
-            reset=False,
-            accept_positions=self._accepts_positions,
-        )
-        return features, self._tasks.encode(ids, len(features))
-
-    @property
-    def _accepts_positions(self) -> bool:
-        """Whether rows may have more than one dimension: if the shared module is the user's."""
-        return self.shared_module is not None
-
-    def transform(self, X: Any, task: Any = None) -> Array:
-        """The shared representation g(z R_i B) of each row, z its standardised features.
-
-        Parameters
-        ----------
-        X : array-like or DataFrame of shape (n_samples, n_columns)
-        task : array-like of shape (n_samples,), default=None
-            As in `fit`.
-
-        Returns
-        -------
-        representation : ndarray of shape (n_samples, capacity)
-            The capacity is the width of the last hidden layer, or of what ``shared_module``
-            returns.
-
-        Raises
-        ------
-        ValueError
-            If the tasks are not named as in `fit`, an id is unseen, or the tasks share their
-            rows (wide ``y``) and are aligned, so that a row has no single representation.
-        """
-        return self._of_rows(X, task, lambda network, *inputs: network.represent(*inputs))
-
-    def align(self, X: Any, task: Any = None) -> Array:
-        """The aligned features z R_i of each row, z its standardised features.
-
-        Parameters
-        ----------
-        X : array-like or DataFrame of shape (n_samples, n_columns)
-        task : array-like of shape (n_samples,), default=None
-            As in `fit`.
-
-        Returns
-        -------
-        aligned : ndarray of shape (n_samples, ..., n_features)
-            NaN where X holds padding.
-
-        Raises
-        ------
-        ValueError
-            As `transform`.
-        """
-        aligned = self._of_rows(X, task, lambda network, *inputs: network.align(*inputs))
-        if aligned.ndim > 2:
-            aligned[np.isnan(X)] = np.nan
-        return aligned
-
-    def _of_rows(self, X: Any, task: Any, compute: Callable[..., Any]) -> Array:
-        """What is computed of each row, of all groups of tasks together."""
-        features, codes = self._read_rows(X, task)
-        if codes is None and self.alignment_ is not None:
-            raise ValueError(
-                "With a wide y and alignment, each row has one representation per task. Stack the "
-                "tasks, or pass alignment=None."
-            )
-        out: Array | None = None
-        for _, rows, _, outputs in self._outputs(features, codes, compute):
-            if out is None:
-                out = np.empty((len(features), *outputs.shape[1:]), dtype=features.dtype)
-            out[rows] = outputs
-        assert out is not None
-        return out
-
     def fit_transform(
         self, X: Any, y: Any = None, task: Any = None, sample_weight: Any = None
     ) -> Array:
@@ -499,50 +363,6 @@ class BaseAligned(
         fitted = self.fit(X, y, task=task, sample_weight=sample_weight)
         representation: Array = fitted.transform(X, task=task)
         return representation
-
-    def _mean_over_columns(
-        self,
-        predicted: Array,
-        y: Any,
-        sample_weight: Any,
-        read: Callable[[Array, str], tuple[Array, Array]],
-        metric: Callable[[Array, Array, Array], float],
-        least_rows: int = 1,
-    ) -> float:
-        """Mean over the tasks of a metric of the labelled rows of a wide ``y``."""
-        columns, names = read_columns(y, len(predicted))
-        if len(columns) != len(self.tasks_):
-            raise ValueError(f"y has {len(columns)} columns for {len(self.tasks_)} tasks.")
-        if names is not None and hasattr(y, "columns"):
-            self._tasks.check_columns(names)
-        weight = _check_sample_weight(sample_weight, predicted, ensure_non_negative=True)
-        per_task = []
-        for column, guess, name in zip(columns, predicted.T, self.tasks_.tolist(), strict=True):
-            true, labelled = read(column, f"column {name!r} of y")
-            if np.count_nonzero(weight[labelled]) >= least_rows:
-                per_task.append(metric(true, guess[labelled], weight[labelled]))
-        if not per_task:
-            raise ValueError("y holds no label of positive weight: there is nothing to score.")
-        return float(np.mean(per_task))
-
-    @property
-    def alignment_(self) -> Array | None:
-        """The R_i, of shape (n_tasks, n_features, n_features), or None without alignment."""
-        check_is_fitted(self)
-        groups = self._task_groups()
-        if all(group.network.alignment is None for group in groups):
-            return None
-        n_features = len(self.feature_mean_)
-        return np.concatenate([group.alignment_matrices(n_features) for group in groups])
-
-    @property
-    def module_(self) -> Any:
-        """The trained network, a torch.nn.Module."""
-        check_is_fitted(self)
-        return self.net_.module_
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "net_")
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
