@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +16,7 @@ from sk_mtl._heads import GivenHeads, TaskHeads
 from sk_mtl._network import AlignedNetwork
 from sk_mtl._plan import HeadPlan, alike
 from sk_mtl._rows import TrainingRows
+from sk_mtl._running import run
 from sk_mtl._scaling import InputScaler
 from sk_mtl._tasks import Array
 from sk_mtl._value_targets import ValueTargets
@@ -73,65 +73,66 @@ class AddedTasks:
 
 
 def network_from_source(
-    source: AlignedNetwork,
-    source_plan: HeadPlan,
+    groups: list[TaskGroup],
     scaler: InputScaler,
     rows: TrainingRows,
     targets: ClassTargets | ValueTargets,
     alignment: Alignment | None,
     params: dict[str, Any],
 ) -> AlignedNetwork:
-    """An untrained network for the rows' tasks, with a copy of the source's B.
+    """An untrained network for the rows' tasks, with the B of fitted tasks, itself.
 
-    Where the source has a head for (most of) a task's labels, the task's head starts from it.
-    The penalty on B is on the distance from the source's.
+    Where these have a head for (most of) a task's labels, the task's head starts from it.
     """
-    shared = deepcopy(source.shared)
-    shared.anchor()
-    weight, bias = _given_heads(source.heads, source_plan, targets.plan)
-    own_scale, centre = torch.eye(weight.shape[1]), torch.zeros(weight.shape[1])
-    if source.skip_connection and params["input_scaling"] is not None:
+    source = groups[0].network
+    weight, bias = _given_heads(groups, targets.plan)
+    own_scale = torch.eye(weight.shape[1])
+    if source.sees_features and params["input_scaling"] is not None:
         own = InputScaler.fit(rows.features, rows.row_weight, params["input_scaling"])
-        n_features = len(own.mean)
-        own_scale[-n_features:, -n_features:] = torch.as_tensor(own.after(scaler))
-        centre[-n_features:] = torch.as_tensor(scaler.transform(own.mean))
-    given = GivenHeads(weight, bias, own_scale.to(weight), centre.to(weight))
-    return AlignedNetwork(
+        own_scale[-len(own.mean) :, -len(own.mean) :] = torch.as_tensor(own.after(scaler))
+    given = GivenHeads(weight, bias, own_scale.to(weight), torch.zeros_like(weight[0, :, 0]))
+    variances = targets.bias_variances(rows, bias.cpu().numpy())
+    network = AlignedNetwork(
         alignment,
-        shared,
-        TaskHeads(
-            targets.plan, weight.shape[1], targets.bias_variances(rows, bias.cpu().numpy()), given
-        ),
+        source.shared,
+        TaskHeads(targets.plan, weight.shape[1], variances, given),
         capacity=source.capacity,
         skip_connection=source.skip_connection,
         penalties=penalties_of(params),
-    )
+        n_uncertain=len(targets.plan.family) if params["learns_task_weight"] else 0,
+    ).to(weight)
+    inputs = run(network, scaler, rows.features, rows.task, AlignedNetwork.head_inputs)
+    centre = np.average(inputs, axis=0, weights=rows.row_weight)
+    network.heads.centre.copy_(torch.as_tensor(centre))
+    return network
 
 
-def _given_heads(source: TaskHeads, source_plan: HeadPlan, plan: HeadPlan) -> tuple[Tensor, Tensor]:
-    """What the heads of a source say about the families of another plan, 0 where nothing."""
-    with torch.no_grad():
-        weights, biases = (tensor.detach().clone() for tensor in source.of_families())
-    n_columns = plan.is_open.shape[1]
-    weight = weights.new_zeros(plan.n_families, weights.shape[1], n_columns)
-    bias = weights.new_zeros(plan.n_families, n_columns)
+def _given_heads(groups: list[TaskGroup], plan: HeadPlan) -> tuple[Tensor, Tensor]:
+    """What the heads of fitted tasks say about the families of a plan, 0 where nothing."""
+    known = []  # labels, weights, biases and plan of every fitted family
+    for group in groups:
+        weights, biases = group.network.heads.of_families()
+        for f, labels in enumerate(group.targets.plan.members):
+            known.append((labels, weights[f].detach(), biases[f].detach(), group.targets.plan))
+    n_inputs, n_columns = known[0][1].shape[0], plan.is_open.shape[1]
+    weight = known[0][1].new_zeros(plan.n_families, n_inputs, n_columns)
+    bias = known[0][2].new_zeros(plan.n_families, n_columns)
     for f, labels in enumerate(plan.members):
-        akin = [g for g, of in enumerate(source_plan.members) if alike(set(labels), set(of))]
+        found: dict[int, Logit] = {}
+        akin = [family for family in known if alike(set(labels), set(family[0]))]
         if not labels:  # regression
-            found = {0: (weights[0, :, 0], biases[0, 0])}
+            found = {0: (known[0][1][:, 0], known[0][2][0])}
         elif akin:
-            logits = _logits_by_label(weights[akin[0]], biases[akin[0]], source_plan, akin[0])
-            found = _columns_of(labels, logits, single_column=plan.single_column)
-        else:
-            found = {}
+            found = _columns_of(labels, _logits_by_label(*akin[0]), plan.single_column)
         for column, (its_weight, its_bias) in found.items():
             weight[f, :, column], bias[f, column] = its_weight, its_bias
     return weight, bias
 
 
-def _logits_by_label(weight: Tensor, bias: Tensor, plan: HeadPlan, family: int) -> dict[Any, Logit]:
+def _logits_by_label(
+    labels: list[Any], weight: Tensor, bias: Tensor, plan: HeadPlan
+) -> dict[Any, Logit]:
     """Weights and bias of the logit of each label of a family."""
-    labels = plan.members[family]
     nothing = torch.zeros_like(weight[:, 0]), torch.zeros_like(bias[0])
     every = list(zip(weight.T, bias, strict=True))
     if len(labels) <= 2:  # the first label is the reference
@@ -140,12 +141,17 @@ def _logits_by_label(weight: Tensor, bias: Tensor, plan: HeadPlan, family: int) 
 
 
 def _columns_of(
-    labels: list[Any], logits: dict[Any, Logit], *, single_column: bool
+    labels: list[Any], logits: dict[Any, Logit], single_column: bool
 ) -> dict[int, Logit]:
     """Weights and bias of the output columns of a family with these labels, where known."""
+    known = {j: logits[label] for j, label in enumerate(labels) if label in logits}
     if len(labels) > 2:
-        return {j: logits[label] for j, label in enumerate(labels) if label in logits}
-    if len(labels) < 2 or not logits.keys() >= set(labels):
+        # About their mean, which is what a label that is not known keeps: no label is special.
+        mean_weight, mean_bias = (
+            torch.stack(part).mean(dim=0) for part in zip(*known.values(), strict=True)
+        )
+        return {j: (w - mean_weight, b - mean_bias) for j, (w, b) in known.items()}
+    if len(known) < 2:
         return {}
-    (w0, b0), (w1, b1) = (logits[label] for label in labels)
+    (w0, b0), (w1, b1) = known.values()
     return {0 if single_column else 1: (w1 - w0, b1 - b0)}

@@ -6,14 +6,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from sk_mtl._base import BaseAligned
 from sk_mtl._inputs import Inputs, read_inputs
 from sk_mtl._labels import read_labels
 from sk_mtl._rows import TrainingRows
 from sk_mtl._schedule import stages_from_source
-from sk_mtl._tasks import TaskSet, check_ids, listing
+from sk_mtl._tasks import Array, TaskSet, check_ids, listing
 
 if TYPE_CHECKING:
     from typing import Self
@@ -27,15 +27,17 @@ class ExtensibleAligned(BaseAligned):
 
         The shared module B stays as it is; the alignment R and the head A of the new task are
         fitted to its rows. Its head is a deviation from the one that the fitted tasks with (most
-        of) its labels share, if there are such tasks. Predictions for all other tasks stay the
-        same, bit for bit.
+        of) its labels share, if there are such tasks, times a gain of its own. Predictions for
+        all other tasks stay the same, bit for bit. ``early_stopping`` and ``task_weight`` do not
+        apply: the new task is fitted alone, with weight 1.
 
         Parameters
         ----------
         X : array-like or DataFrame of shape (n_samples, n_columns)
             As in `fit`, the task column included.
         y : array-like of shape (n_samples,)
-            Labels or values of the new task. They may be others than those of the fitted tasks.
+            Labels or values of the new task. The labels may be others than the fitted tasks', of
+            the same type. After a fit on a wide ``y``, NaN where there is none.
         task : id or array-like of shape (n_samples,)
             Id of the new task, or one id per row for several new tasks. With a task column it may
             be left out. After a fit on a wide ``y`` it names the new column.
@@ -49,27 +51,28 @@ class ExtensibleAligned(BaseAligned):
         Raises
         ------
         ValueError
-            If the id is known, is not of the kind of the others, or X has other features.
+            If an id is known or is not of the kind of the others, a task has no labelled row,
+            labels are of another type than the fitted ones, X has other features, or the model
+            was fitted without task ids. The model is then as before the call.
         """
         check_is_fitted(self)
-        inputs = self._read_added(X, y, task, sample_weight)
-        assert inputs.ids is not None
-        new = TaskSet(np.unique(inputs.ids), "keyword")
+        self._validate_params()
+        inputs, new = self._read_added(X, y, task, sample_weight)
         self._check_new(new)
-        targets = self._learn_targets(inputs, new)
         codes = new.encode(inputs.ids, len(inputs.features))
         assert codes is not None
+        targets = self._learn_targets(inputs, new, known=self._all_targets())
         target = targets.encode_rows(inputs.columns[0], codes, new.ids)
         rows = TrainingRows(inputs.features, codes, target, inputs.weight, inputs.weight)
         with self._all_or_nothing():
-            ended = self._train_added(new, targets, rows)
+            converged = self._train_added(new, targets, rows)
             self._publish()
-        if not ended:
-            self._warn_of_early_end()
+        if not converged:
+            self._warn_of_early_end(stacklevel=3)
         return self
 
-    def _read_added(self, X: Any, y: Any, task: Any, sample_weight: Any) -> Inputs:
-        """Rows of new tasks, with an id each."""
+    def _read_added(self, X: Any, y: Any, task: Any, sample_weight: Any) -> tuple[Inputs, TaskSet]:
+        """Labelled rows of new tasks, and these."""
         route = self._tasks.route
         if route == "none":
             raise ValueError(
@@ -78,29 +81,43 @@ class ExtensibleAligned(BaseAligned):
             )
         if task is None and route != "column":
             raise ValueError("add_task needs the id of the new task: pass task=.")
-        given = None
-        if task is not None:
-            given = check_ids([task] if np.ndim(task) == 0 else task, where="task")
-        passed = None
-        if given is not None and route != "column":
-            n_rows = X.shape[0] if hasattr(X, "shape") else len(X)
-            passed = np.full(n_rows, given[0]) if np.ndim(task) == 0 else given
-        inputs = read_inputs(self, X, y, passed, sample_weight, reset=False)
-        assert inputs.ids is not None
-        if route == "column" and given is not None and np.any(inputs.ids != given):
-            raise ValueError(
-                f"task={task!r}, but the task column of X holds {listing(np.unique(inputs.ids))}. "
-                "Leave task out, or pass rows of that task."
-            )
+        if route == "wide":
+            return self._read_added_column(X, y, task, sample_weight)
+        per_row = task
+        if route == "column":
+            per_row = None
+        elif np.ndim(task) == 0:
+            per_row = np.repeat(check_ids([task], where="task"), _num_samples(X))
+        inputs = read_inputs(self, X, y, per_row, sample_weight, reset=False)
         if inputs.names is not None:
             raise ValueError(
-                f"y has {len(inputs.columns)} columns. Pass one label per row, and tasks one by "
-                "one or with an id per row."
+                f"y has {len(inputs.columns)} columns. Pass one label per row, and an id per row "
+                "for several tasks."
             )
-        if route == "wide":  # where labels may be missing
-            values, labelled = read_labels(inputs.columns[0], "y")
-            inputs = replace(inputs.take(labelled), columns=[values])
-        return inputs
+        ids = np.unique(np.asarray(inputs.ids))
+        if route == "column" and task is not None and ids.tolist() != [task]:
+            raise ValueError(
+                f"task={task!r}, but the task column of X holds {listing(ids)}. Leave task out, "
+                "or pass rows of that task alone."
+            )
+        return inputs, TaskSet(ids, "keyword")
+
+    def _read_added_column(
+        self, X: Any, y: Any, task: Any, sample_weight: Any
+    ) -> tuple[Inputs, TaskSet]:
+        """Rows with a label in the new column of a wide ``y``."""
+        inputs = read_inputs(self, X, y, None, sample_weight, reset=False)
+        if inputs.names is not None:
+            raise ValueError(f"y has {len(inputs.columns)} columns. Add them one by one.")
+        name = np.empty(1, dtype=object)
+        name[0] = task
+        if not isinstance(task, tuple):  # a name with levels
+            name = check_ids([task], where="task")
+        values, labelled = read_labels(inputs.columns[0], "y")
+        if not len(values):
+            raise ValueError(f"Task {task!r} has no labelled row of positive weight.")
+        inputs = replace(inputs.take(labelled), columns=[values])
+        return inputs, TaskSet(name, "none")
 
     def _check_new(self, new: TaskSet) -> None:
         known = set(self.tasks_.tolist())
@@ -110,9 +127,8 @@ class ExtensibleAligned(BaseAligned):
                 f"The tasks {listing(repeated)} are known already: the estimator has "
                 f"{listing(self.tasks_)}. Pass another id, or fit afresh with all rows."
             )
-        if self.tasks_.dtype != object and (self.tasks_.dtype.kind == "U") != (
-            new.ids.dtype.kind == "U"
-        ):
+        mixed = (self.tasks_.dtype.kind == "U") != (new.ids.dtype.kind == "U")
+        if mixed and self.tasks_.dtype != object:
             raise ValueError(
                 f"The ids {listing(new.ids)} are of another type than those of the fitted tasks, "
                 f"{listing(self.tasks_)}. Convert them to one type."
@@ -123,20 +139,31 @@ class ExtensibleAligned(BaseAligned):
         from sk_mtl._building import build_alignment, build_net
 
         fitted = self.net_.module_
-        settings = self._settings()
+        settings = self._settings() | {
+            "early_stopping": False,
+            "learns_task_weight": False,
+            "dtype": _dtype_of(fitted),
+        }
         if settings["alignment"] == "auto" and fitted.alignment is None:
             settings["alignment"] = None
         alignment = build_alignment(
             rows, new.ids, self._scaler, settings, self._covariance, to_source=True
         )
-        network = network_from_source(
-            fitted, self._targets.plan, self._scaler, rows, targets, alignment, settings
-        )
-        net = build_net(network, targets.loss, settings, len(rows.features))
-        ended = self._train_net(net, targets, rows, stages_from_source(0, self.max_iter))
-        like_fitted = next(fitted.parameters())
-        network.to(like_fitted)
+        groups = self._task_groups()
+        network = network_from_source(groups, self._scaler, rows, targets, alignment, settings)
+        net = build_net(network, targets.loss, settings, fixed_b=True)
+        converged = self._train_net(net, rows, None, stages_from_source(0, self.max_iter))
         self._added = [*self._added, AddedTasks(targets, network.alignment, network.heads)]
-        self._tasks = TaskSet(np.concatenate([self._tasks.ids, new.ids]), self._tasks.route)
+        self._tasks = TaskSet(_joined(self._tasks.ids, new.ids), self._tasks.route)
         self.task_weight_ = np.append(self.task_weight_, np.ones(len(new)))
-        return ended
+        return converged
+
+
+def _dtype_of(network: Any) -> str:
+    return str(network.heads.own.dtype).removeprefix("torch.")
+
+
+def _joined(known: Array, new: Array) -> Array:
+    if known.dtype == object:
+        new = new.astype(object)
+    return np.concatenate([known, new])

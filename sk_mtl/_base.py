@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from abc import ABCMeta, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import replace
@@ -57,11 +57,14 @@ class BaseAligned(FittedNetwork, metaclass=ABCMeta):
 
     _covariance: Array  # of the scaled features, within tasks
     _random_state: np.random.RandomState
+    _epochs_done: int  # by all calls since the first fit
     _built_with: dict[str, Any]
 
     @abstractmethod
-    def _learn_targets(self, inputs: Inputs, tasks: TaskSet, classes: Any = None) -> Targets:
-        """What the labels of these tasks are."""
+    def _learn_targets(
+        self, inputs: Inputs, tasks: TaskSet, classes: Any = None, known: Sequence[Any] = ()
+    ) -> Targets:
+        """What the labels of these tasks are; ``known`` are the targets of tasks before them."""
 
     @abstractmethod
     def _publish_targets(self, targets: list[Any]) -> None:
@@ -99,9 +102,9 @@ class BaseAligned(FittedNetwork, metaclass=ABCMeta):
             keep = self.warm_start and self.__sklearn_is_fitted__()
             rows = self._read_training_rows(X, y, task, sample_weight, keep=keep, weigh=True)
             self._build(rows, keep=keep)
-            ended = self._train(rows, self._stages(self.max_iter))
-        if not ended:
-            self._warn_of_early_end()
+            converged = self._train(rows, self._stages(self.max_iter))
+        if not converged:
+            self._warn_of_early_end(stacklevel=4)
         return self
 
     def _partial_fit(self, X: Any, y: Any, task: Any, sample_weight: Any, classes: Any) -> Self:
@@ -125,7 +128,7 @@ class BaseAligned(FittedNetwork, metaclass=ABCMeta):
     def _all_or_nothing(self, net: Any = None) -> Iterator[None]:
         """Leave the estimator, and the net if it is trained further, as they were on failure."""
         before = self.__dict__.copy()
-        parts = (net.module_, net.criterion_, net.optimizer_) if net else ()
+        parts = (net.module_, net.optimizer_) if net else ()
         states = [deepcopy(part.state_dict()) for part in parts]
         n_epochs = net and len(net.history)
         try:
@@ -183,7 +186,10 @@ class BaseAligned(FittedNetwork, metaclass=ABCMeta):
 
     def _publish(self) -> None:
         self.tasks_ = self._tasks.ids
-        self._publish_targets([self._targets, *(added.targets for added in self._added)])
+        self._publish_targets(self._all_targets())
+
+    def _all_targets(self) -> list[Any]:
+        return [self._targets, *(added.targets for added in self._added)]
 
     def _encode(self, inputs: Inputs) -> TrainingRows:
         """Rows with what the network is to put out, not weighted by tasks yet."""
@@ -261,28 +267,27 @@ class BaseAligned(FittedNetwork, metaclass=ABCMeta):
         settings = self._settings()
         if not keep:
             self._random_state = check_random_state(self.random_state)
+            self._epochs_done = 0
             self._set_scaling(rows, settings)
         network = self._make_network(rows, settings)
-        net = build_net(
-            network,
-            self._targets.loss,
-            settings,
-            len(rows.features),
-            n_uncertain=len(self.tasks_) if self._learns_task_weight else 0,
-        )
+        net = build_net(network, self._targets.loss, settings, fixed_b=self._fixed_b)
         if keep:
             try:
                 network.load_state_dict(self.net_.module_.state_dict())
             except RuntimeError as error:
                 raise ValueError(
-                    "The last fit's network has other layers or another alignment than the "
-                    "parameters ask for now. Keep them, or fit afresh (warm_start=False)."
+                    "The last fit's network has other layers, another alignment or other task "
+                    "weights than the parameters ask for now. Keep them, or fit afresh "
+                    "(warm_start=False)."
                 ) from error
-            if net.criterion_.certainty is not None and self._built_with["learns_task_weight"]:
-                net.criterion_.load_state_dict(self.net_.criterion_.state_dict())
         self.net_ = net
         self._built_with = settings
         self._n_features_out = network.capacity
+
+    @property
+    def _fixed_b(self) -> bool:
+        """Whether the shared module never moves."""
+        return False
 
     def _set_scaling(self, rows: TrainingRows, settings: dict[str, Any]) -> None:
         self._scaler = InputScaler.fit(rows.features, rows.row_weight, settings["input_scaling"])
@@ -303,9 +308,14 @@ class BaseAligned(FittedNetwork, metaclass=ABCMeta):
         return stages_of(self.alignment_schedule if aligned else "joint", epochs)
 
     def _train(self, rows: TrainingRows, stages: list[Stage]) -> bool:
-        """Train, publish the outcome, and tell whether training ended before its last epoch."""
+        """Train but for the rows held out, publish the outcome, and tell whether it converged."""
         before = len(self.net_.history)
-        ended = self._train_net(self.net_, self._targets, rows, stages)
+        held_out = None
+        if self.early_stopping:
+            strata = self._targets.strata(rows)
+            held = hold_out(strata, rows.task, self.validation_fraction, self._random_state)
+            held_out, rows = rows.take(held), rows.take(~held)
+        converged = self._train_net(self.net_, rows, held_out, stages)
         history = self.net_.history
         self.n_iter_ = len(history) - before
         self.loss_curve_ = [epoch["train_loss"] for epoch in history]
@@ -313,37 +323,33 @@ class BaseAligned(FittedNetwork, metaclass=ABCMeta):
             [epoch["valid_score"] for epoch in history] if self.early_stopping else None
         )
         if self._learns_task_weight:
-            learned = self.net_.criterion_.normalized_weight()
-            self.task_weight_ = learned.detach().cpu().numpy()
-        return ended
+            weight = np.exp(self.net_.module_.log_weight().detach().cpu().numpy())
+            self.task_weight_ = weight / weight.mean()
+        self._epochs_done += self.n_iter_
+        return converged
 
     def _train_net(
-        self, net: Net, targets: Targets, rows: TrainingRows, stages: list[Stage]
+        self, net: Net, rows: TrainingRows, held_out: TrainingRows | None, stages: list[Stage]
     ) -> bool:
-        """Train a net on rows but for those held out, and check that its loss is finite."""
+        """Train a net, and check that its loss is finite."""
         from sk_mtl._running import train
 
-        held_out = None
-        if self.early_stopping:
-            strata = targets.strata(rows)
-            held = hold_out(strata, rows.task, self.validation_fraction, self._random_state)
-            held_out, rows = rows.take(held), rows.take(~held)
         seed = int(self._random_state.randint(np.iinfo(np.int32).max))
-        ended = train(net, rows, held_out, self._scaler, stages, seed)
+        converged = train(net, rows, held_out, self._scaler, stages, seed)
         last = net.history[-1]["train_loss"] if len(net.history) else 0.0
         if not np.isfinite(last):
             raise ValueError(
                 f"The loss is {last} after {len(net.history)} iterations. Reduce "
                 "learning_rate_init, or scale the features (input_scaling)."
             )
-        return ended
+        return converged
 
-    def _warn_of_early_end(self) -> None:
+    def _warn_of_early_end(self, stacklevel: int) -> None:
         warnings.warn(
             f"max_iter={self.max_iter} iterations reached without convergence. Increase max_iter, "
             "or raise tol.",
             ConvergenceWarning,
-            stacklevel=4,
+            stacklevel=stacklevel,
         )
 
     def fit_transform(

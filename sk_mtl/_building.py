@@ -46,9 +46,8 @@ def build_network(
     else:
         seed = int(random_state.randint(np.iinfo(np.int32).max))
         module = users_module(params["shared_module"], n_features, seed)
-        refuse_noise(module, params["solver"])
+        capacity = capacity_of(module, scaler.transform(rows.features[:2]), seed)
         shared = SharedModule(module)
-        capacity = capacity_of(shared, scaler.transform(rows.features[:2]))
         skip_connection = params["skip_connection"] and rows.features.ndim == 2
     n_inputs = capacity + n_features * skip_connection
     return AlignedNetwork(
@@ -58,6 +57,7 @@ def build_network(
         capacity=capacity,
         skip_connection=skip_connection,
         penalties=penalties_of(params),
+        n_uncertain=len(targets.plan.family) if params["learns_task_weight"] else 0,
     )
 
 
@@ -90,7 +90,7 @@ def build_alignment(
     kind, rank = params["alignment"], params["alignment_rank"]
     n_tasks, n_features = len(ids), rows.features.shape[-1]
     if kind == "auto":
-        if not to_source and (n_tasks == 1 or rows.task is None):
+        if rows.task is None or (n_tasks == 1 and not to_source):
             return None
         # Low rank pays once its 2 d r entries a task are fewer than the full d^2.
         kind = "low_rank" if 2 * rank < n_features else "full"
@@ -103,8 +103,8 @@ def build_alignment(
         )
     scaled, task, weight = positions(scaler.transform(rows.features), rows.task, rows.row_weight)
     start = None
-    # A single task has the covariance of all tasks already, as have tasks that share their rows.
-    if params["alignment_init"] == "coral" and task is not None and (to_source or n_tasks > 1):
+    # Among themselves, a single task, or tasks that share their rows, have nothing to align.
+    if params["alignment_init"] == "coral" and (to_source or (task is not None and n_tasks > 1)):
         maps = coral_maps(scaled, task, weight, reference, ids, diagonal=kind == "diagonal")
         start = torch.as_tensor(maps)
     if kind == "full":
@@ -117,7 +117,7 @@ def build_alignment(
 
 
 def build_net(
-    network: AlignedNetwork, loss: str, params: dict[str, Any], n_rows: int, n_uncertain: int = 0
+    network: AlignedNetwork, loss: str, params: dict[str, Any], *, fixed_b: bool = False
 ) -> FullBatchNet | MiniBatchNet:
     """The skorch net that trains ``network`` as the parameters say.
 
@@ -126,17 +126,16 @@ def build_net(
     network : AlignedNetwork
     loss : {"cross_entropy", "squared_error"}
     params : dict
-    n_rows : int
-        Number of rows to train on.
-    n_uncertain : int, default=0
-        Number of tasks whose weights are learned.
+    fixed_b : bool
+        Whether the shared module never moves, so that chance in it does no harm.
     """
+    if params["shared_module"] is not None and not fixed_b:
+        refuse_noise(network.shared.module, params["solver"])
     dtype = getattr(torch, _dtype_name(params))
     shared_settings = {
         "module": network.to(dtype),
         "criterion": TaskLoss,
         "criterion__kind": loss,
-        "criterion__n_uncertain": n_uncertain,
         "max_epochs": params["max_iter"],
         "iterator_train": TaskBatches,
         "iterator_valid": TaskBatches,
@@ -159,7 +158,7 @@ def build_net(
             **({} if "optimizer" in overrides else {"optimizer__fused": True}),
             "optimizer__param_groups": _learning_rates(network, params),
             "lr": params["learning_rate_init"],
-            "batch_size": min(200, n_rows) if batch_size == "auto" else min(batch_size, n_rows),
+            "batch_size": 200 if batch_size == "auto" else batch_size,
             "iterator_train__shuffle": params["shuffle"],
             "iterator_train__seed": 0,  # set anew for each training
         }
@@ -167,7 +166,6 @@ def build_net(
     settings = {"callbacks": _callbacks(params, users), **shared_settings, **settings, **overrides}
     net = net_class(**settings)
     net.initialize()
-    net.criterion_.to(dtype)
     return net
 
 

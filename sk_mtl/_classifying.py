@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -20,23 +21,28 @@ if TYPE_CHECKING:
     from typing import Self
 
 
+# Kinds of new labels beside kinds of known ones that take them in.
+_LIKE = ("iu", "ui", "if", "uf")
+
+
 class AlignedClassifier(ClassifierMixin, ExtensibleAligned):
     """An aligned network whose targets are classes."""
 
     __metadata_request__predict_proba: ClassVar = {"task": True}
 
-    def _learn_targets(self, inputs: Inputs, tasks: TaskSet, classes: Any = None) -> ClassTargets:
+    def _learn_targets(
+        self, inputs: Inputs, tasks: TaskSet, classes: Any = None, known: Sequence[Any] = ()
+    ) -> ClassTargets:
         if classes is not None:
             return ClassTargets.of(LabelSet.declared(classes, tasks.ids, wide=tasks.wide))
         if tasks.wide:
             return ClassTargets.of(LabelSet.of_columns(inputs.columns, tasks.ids))
         codes = tasks.encode(inputs.ids, len(inputs.features))
         assert codes is not None
-        if tasks is self._tasks:
-            return ClassTargets.of(LabelSet.of_rows(inputs.columns[0], codes, tasks.ids))
-        labels = LabelSet.of_rows(inputs.columns[0], codes, tasks.ids, self.task_classes_)
-        if not self._tasks.wide:
-            _check_one_type(labels.union, np.asarray(self.classes_))
+        label_sets = [classes for group in known for classes in group.labels.per_task]
+        labels = LabelSet.of_rows(inputs.columns[0], codes, tasks.ids, label_sets)
+        if known and isinstance(self.classes_, np.ndarray):
+            _check_one_type(labels.union, self.classes_)
         return ClassTargets.of(labels)
 
     def _publish_targets(self, targets: list[ClassTargets]) -> None:
@@ -199,7 +205,9 @@ n_tasks) or list of ndarray
 
 
 def _check_one_type(new: Array, known: Array) -> None:
-    if (new.dtype.kind == "U") != (known.dtype.kind == "U"):
+    """Refuse labels that would change the type of the labels that the fitted tasks predict."""
+    same = new.dtype.kind == known.dtype.kind or new.dtype.kind + known.dtype.kind in _LIKE
+    if not same:
         raise ValueError(
             f"The labels {listing(new)} are of another type than those of the fitted tasks, "
             f"{listing(known)}. Convert them to one type."

@@ -22,7 +22,7 @@ def covariance_within_tasks(rows: Array, task: Array | None, weight: Array) -> A
 
 def coral_maps(
     rows: Array,
-    task: Array,
+    task: Array | None,
     weight: Array,
     reference: Array,
     ids: Array,
@@ -37,7 +37,8 @@ def coral_maps(
     Parameters
     ----------
     rows : ndarray of shape (n_rows, n_features)
-    task : ndarray of shape (n_rows,)
+    task : ndarray of shape (n_rows,) or None
+        None where every row belongs to every task.
     weight : ndarray of shape (n_rows,)
     reference : ndarray of shape (n_features, n_features)
     ids : ndarray of shape (n_tasks,)

@@ -110,7 +110,8 @@ class FittedNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
             If the tasks are not named as in `fit`, an id is unseen, or the tasks share their
             rows (wide ``y``) and are aligned, so that a row has no single representation.
         """
-        return self._of_rows(X, task, lambda network, *inputs: network.represent(*inputs))
+        features, codes = self._read_rows(X, task)
+        return self._of_rows(features, codes, lambda network, *inputs: network.represent(*inputs))
 
     def align(self, X: Any, task: Any = None) -> Array:
         """The aligned features z R_i of each row, z its standardised features.
@@ -131,14 +132,13 @@ class FittedNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         ValueError
             As `transform`.
         """
-        aligned = self._of_rows(X, task, lambda network, *inputs: network.align(*inputs))
-        if aligned.ndim > 2:
-            aligned[np.isnan(X)] = np.nan
+        features, codes = self._read_rows(X, task)
+        aligned = self._of_rows(features, codes, lambda network, *inputs: network.align(*inputs))
+        aligned[np.isnan(features)] = np.nan
         return aligned
 
-    def _of_rows(self, X: Any, task: Any, compute: Callable[..., Any]) -> Array:
+    def _of_rows(self, features: Array, codes: Array | None, compute: Callable[..., Any]) -> Array:
         """What is computed of each row, of all groups of tasks together."""
-        features, codes = self._read_rows(X, task)
         if codes is None and self.alignment_ is not None:
             raise ValueError(
                 "With a wide y and alignment, each row has one representation per task. Stack the "

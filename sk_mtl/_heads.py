@@ -22,15 +22,15 @@ class GivenHeads:
     weight : Tensor of shape (n_families, n_inputs, n_columns)
     bias : Tensor of shape (n_families, n_columns)
         Heads of families; 0 where nothing is known.
-    map : Tensor of shape (n_inputs, n_inputs)
+    own_scale : Tensor of shape (n_inputs, n_inputs)
     centre : Tensor of shape (n_inputs,)
-        The heads' own weights act on ``(features - centre) @ map``: features on the scale of
-        these tasks' rows, not of the other model's.
+        The heads' own weights act on ``(features - centre) @ own_scale``: features on the scale
+        of these tasks' rows, not of the other model's.
     """
 
     weight: Tensor
     bias: Tensor
-    map: Tensor
+    own_scale: Tensor
     centre: Tensor
 
 
@@ -51,7 +51,7 @@ class TaskHeads(nn.Module):
 
     given_weight: Tensor
     given_bias: Tensor
-    map: Tensor
+    own_scale: Tensor
     centre: Tensor
 
     def __init__(
@@ -81,7 +81,7 @@ class TaskHeads(nn.Module):
         if given is not None:
             self.register_buffer("given_weight", given.weight)
             self.register_buffer("given_bias", given.bias)
-            self.register_buffer("map", given.map)
+            self.register_buffer("own_scale", given.own_scale)
             self.register_buffer("centre", given.centre)
 
     def forward(self, features: Tensor, segments: Segments | None) -> Tensor:
@@ -118,8 +118,8 @@ class TaskHeads(nn.Module):
         )
 
     def _on_scaled(self, weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
-        """Heads on ``(features - centre) @ map`` as heads on the features."""
-        weight = self.map @ weight
+        """Heads on ``(features - centre) @ own_scale`` as heads on the features."""
+        weight = self.own_scale @ weight
         return weight, bias - self.centre @ weight
 
     def penalty(self, alpha: float, head_alpha: float) -> Tensor:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+
 import torch
 from torch import Tensor, nn
 
 from sk_mtl._alignment import Alignment
 from sk_mtl._grouped import Segments
 from sk_mtl._heads import TaskHeads
-from sk_mtl._shared import SharedModule
+from sk_mtl._shared import SharedModule, padding_mask
 
 # Prior variance of what the hidden layers add to the linear path beside them, relative to its.
 _NONLINEAR_SHARE = 0.03
@@ -33,6 +35,8 @@ class AlignedNetwork(nn.Module):
     skip_connection : bool
     penalties : dict
         ``alpha``, ``head_alpha`` and ``alignment_alpha``.
+    n_uncertain : int, default=0
+        Number of tasks, if their weights are learned.
     """
 
     def __init__(
@@ -44,6 +48,7 @@ class AlignedNetwork(nn.Module):
         capacity: int,
         skip_connection: bool,
         penalties: dict[str, float],
+        n_uncertain: int = 0,
     ) -> None:
         super().__init__()
         self.alignment = alignment
@@ -52,6 +57,7 @@ class AlignedNetwork(nn.Module):
         self.capacity = capacity
         self.skip_connection = skip_connection
         self.penalties = penalties
+        self.certainty = nn.Parameter(torch.zeros(n_uncertain)) if n_uncertain else None
 
     def forward(self, rows: Tensor, task: Tensor | None = None) -> Tensor:
         """Outputs of each row's own task, or of all tasks where ``task`` is None.
@@ -68,12 +74,19 @@ class AlignedNetwork(nn.Module):
             stacked: Tensor = self(torch.cat([rows] * n_tasks), every)
             return stacked.view(n_tasks, len(rows), -1).transpose(0, 1)
         segments = None if task is None else Segments.of(task)
-        aligned, mask = self._align(rows, segments)
-        features = self.shared(aligned, mask)
-        if self.skip_connection:
-            features = torch.cat([_NONLINEAR_SHARE**0.5 * features, aligned], dim=1)
-        outputs: Tensor = self.heads(features, segments)
+        outputs: Tensor = self.heads(self._head_inputs(rows, segments), segments)
         return outputs
+
+    def head_inputs(self, rows: Tensor, task: Tensor | None = None) -> Tensor:
+        """What the heads see: the shared representation, and the aligned rows if they skip it."""
+        return self._head_inputs(rows, None if task is None else Segments.of(task))
+
+    def _head_inputs(self, rows: Tensor, segments: Segments | None) -> Tensor:
+        aligned, mask = self._align(rows, segments)
+        shared: Tensor = self.shared(aligned, mask)
+        if self.skip_connection:
+            return torch.cat([_NONLINEAR_SHARE**0.5 * shared, aligned], dim=1)
+        return shared
 
     def align(self, rows: Tensor, task: Tensor | None = None) -> Tensor:
         """The aligned rows ``z R_i``, 0 where there is padding."""
@@ -87,17 +100,28 @@ class AlignedNetwork(nn.Module):
 
     def _align(self, rows: Tensor, segments: Segments | None) -> tuple[Tensor, Tensor | None]:
         """Aligned rows, and where they are not padding if they have positions."""
-        mask = None
-        if rows.ndim > 2:
-            mask = ~rows[..., 0].isnan()
-            rows = rows.masked_fill(~mask.unsqueeze(-1), 0.0)
+        rows, mask = padding_mask(rows)
         if self.alignment is not None and segments is not None:
-            positions = rows[0, ..., 0].numel()
-            if positions > 1:
-                segments = segments.stretched(positions)
+            n_positions = rows[0, ..., 0].numel()
+            if n_positions > 1:
+                segments = segments.stretched(n_positions)
             flat: Tensor = self.alignment(rows.reshape(-1, rows.shape[-1]), segments)
             rows = flat.view(rows.shape)
         return rows, mask
+
+    @property
+    def sees_features(self) -> bool:
+        """Whether the last inputs of the heads are the aligned features themselves."""
+        module = self.shared.module
+        return self.skip_connection or (isinstance(module, nn.Sequential) and not len(module))
+
+    def own_b(self) -> None:
+        """Take a copy of the shared module, penalised for leaving what it is now."""
+        try:
+            self.shared = deepcopy(self.shared)
+        except RuntimeError as error:
+            raise ValueError(f"The source's shared module cannot be copied: {error}") from error
+        self.shared.anchor()
 
     def penalty(self) -> Tensor:
         """Half the penalised squares, on the scale of the loss summed over rows."""
@@ -106,12 +130,19 @@ class AlignedNetwork(nn.Module):
         total = total + self.heads.penalty(weights["alpha"], weights["head_alpha"])
         if self.alignment is not None:
             total = total + 0.5 * weights["alignment_alpha"] * self.alignment.penalty()
+        log_weight = self.log_weight()
+        if log_weight is not None:  # so that penalties mean what they do with a mean of 1
+            total = total * log_weight.exp().mean()
         return total
 
     @property
     def _shared_alpha(self) -> float:
         """The layers' penalty, which matches that of the heads on them: sides of one product."""
         return self.penalties["alpha"] / (_NONLINEAR_SHARE if self.skip_connection else 1.0)
+
+    def log_weight(self) -> Tensor | None:
+        """Logarithms of the learned task weights, bounded where a task is fitted exactly."""
+        return None if self.certainty is None else self.certainty.clamp(-10, 10)
 
     def stiffness(self) -> dict[str, Tensor | float]:
         """How strongly the penalty holds each parameter, by its name: its second derivative."""
@@ -123,6 +154,7 @@ class AlignedNetwork(nn.Module):
             "heads.shared_bias": of_family,
             "heads.own_bias": of_task.index_select(0, self.heads.family),
             "heads.gain": 1.0,
+            "certainty": 0.0,
         }
         return {
             name: known[name]

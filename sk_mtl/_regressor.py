@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -89,12 +90,15 @@ class MultiTaskAlignedRegressor(RegressorMixin, ExtensibleAligned, AlignedParame
     array([ 2., 12.])
     """
 
-    def _learn_targets(self, inputs: Inputs, tasks: TaskSet, classes: Any = None) -> ValueTargets:
+    def _learn_targets(
+        self, inputs: Inputs, tasks: TaskSet, classes: Any = None, known: Sequence[Any] = ()
+    ) -> ValueTargets:
         if tasks.wide:
             return ValueTargets.of_columns(inputs.columns, tasks.ids, inputs.weight)
         codes = tasks.encode(inputs.ids, len(inputs.features))
         assert codes is not None
-        return ValueTargets.of_rows(inputs.columns[0], codes, tasks.ids, inputs.weight)
+        units = [unit for group in known for unit in group.scale]
+        return ValueTargets.of_rows(inputs.columns[0], codes, tasks.ids, inputs.weight, units)
 
     def _publish_targets(self, targets: list[ValueTargets]) -> None:
         self.target_mean_ = np.concatenate([group.mean for group in targets])

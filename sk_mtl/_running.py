@@ -47,14 +47,34 @@ def train(
     device = split[0].rows.device
     if isinstance(net, MiniBatchNet):
         net.iterator_train__seed = seed
-    ended = True
+    converged, best = True, None
     with torch.enable_grad(), torch.random.fork_rng([device] if device.type != "cpu" else []):
         torch.manual_seed(seed)
         for stage in stages:
             before = len(net.history)
             net.train_stage(split, stage)
-            ended &= stage.may_be_cut or net.converged_ or len(net.history) - before < stage.epochs
-    return ended
+            converged &= (
+                stage.may_be_cut or net.converged_ or len(net.history) - before < stage.epochs
+            )
+            if held_out is not None:
+                best = _better(best, net, before)
+            if net.interrupted_:
+                break
+    if best is not None:
+        net.module_.load_state_dict(best[1])
+    return converged
+
+
+Best = tuple[float, dict[str, Tensor]]  # score on the held-out rows, and the weights that have it
+
+
+def _better(best: Best | None, net: Net, since: int) -> Best | None:
+    """The best epoch so far: each stage leaves the net with the weights of its own best."""
+    scores = [epoch["valid_score"] for epoch in net.history[since:]]
+    if not scores or (best is not None and best[0] >= max(scores)):
+        return best
+    state = {name: value.clone() for name, value in net.module_.state_dict().items()}
+    return max(scores), state
 
 
 def run(

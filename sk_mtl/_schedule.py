@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-# Parameters that hold still, by the first part of their name.
-_R = ("alignment.",)
-_B = ("shared.",)
+# What holds still, by the first part of the parameters' names.
+_NOTHING: tuple[str, ...] = ()
+_FIXED_R = ("alignment.",)
+_FIXED_B = ("shared.",)
 
 
 @dataclass(frozen=True)
@@ -32,14 +33,19 @@ class Stage:
 def stages_of(schedule: str, epochs: int) -> list[Stage]:
     """The stages of an ``alignment_schedule``, which share the epochs."""
     if schedule == "joint":
-        return [Stage(((),), epochs)]
+        return [Stage((_NOTHING,), epochs)]
     if schedule == "alternating":
-        return [Stage((_R, _B), epochs)]
-    return [Stage((_R,), epochs - epochs // 2), Stage((_B,), epochs // 2)]
+        return [Stage((_FIXED_R, _FIXED_B), epochs)]
+    second = epochs // 2
+    return _some([Stage((_FIXED_R,), epochs - second), Stage((_FIXED_B,), second)])
 
 
-def stages_from_source(fine_tune_epochs: int, epochs: int) -> list[Stage]:
+def stages_from_source(moving: int, epochs: int) -> list[Stage]:
     """The source's B may move for some epochs, then holds still."""
-    moving = min(fine_tune_epochs, epochs)
-    stages = [Stage(((),), moving, may_be_cut=True), Stage((_B,), epochs - moving)]
+    moving = min(moving, epochs)
+    first = Stage((_NOTHING,), moving, may_be_cut=moving < epochs)
+    return _some([first, Stage((_FIXED_B,), epochs - moving)])
+
+
+def _some(stages: list[Stage]) -> list[Stage]:
     return [stage for stage in stages if stage.epochs]

@@ -33,7 +33,7 @@ class SharedModule(nn.Module):
     def __init__(self, module: nn.Module) -> None:
         super().__init__()
         self.module = module
-        self._takes_mask = "mask" in inspect.signature(module.forward).parameters
+        self._takes_mask = takes_mask(module)
         self._anchored = [name for name, p in module.named_parameters() if p.requires_grad]
         self.anchor()
 
@@ -44,7 +44,7 @@ class SharedModule(nn.Module):
             self.register_buffer(f"start_{j}", start)
 
     def forward(self, rows: Tensor, mask: Tensor | None = None) -> Tensor:
-        told = {"mask": mask} if self._takes_mask else {}
+        told = {"mask": mask} if self._takes_mask and mask is not None else {}
         shared: Tensor = self.module(rows, **told)
         return shared
 
@@ -55,6 +55,22 @@ class SharedModule(nn.Module):
             gone = self.module.get_parameter(name) - getattr(self, f"start_{j}")
             distance = distance + gone.square().sum()
         return distance
+
+
+def takes_mask(module: nn.Module) -> bool:
+    """Whether the module's ``forward`` wants to know which positions are not padding."""
+    try:
+        return "mask" in inspect.signature(module.forward).parameters
+    except ValueError:  # compiled modules do not tell
+        return False
+
+
+def padding_mask(rows: Tensor) -> tuple[Tensor, Tensor | None]:
+    """Rows with 0 in the place of padding, and where there is none if rows have positions."""
+    if rows.ndim == 2:
+        return rows, None
+    mask = ~rows[..., 0].isnan()
+    return rows.masked_fill(~mask.unsqueeze(-1), 0.0), mask
 
 
 def fully_connected(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from numbers import Integral
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -13,9 +13,18 @@ from sklearn.base import (
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
     _fit_context,
+    clone,
 )
-from sklearn.utils._param_validation import Interval, RealNotInt
-from sklearn.utils.validation import _check_sample_weight, _num_samples, check_is_fitted
+from sklearn.frozen import FrozenEstimator
+from sklearn.utils import get_tags
+from sklearn.utils._param_validation import HasMethods, Interval, RealNotInt
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    _num_samples,
+    check_array,
+    check_is_fitted,
+)
 
 from sk_mtl._labels import read_columns, read_labels
 from sk_mtl._moments import (
@@ -33,6 +42,15 @@ if TYPE_CHECKING:
     from typing import Self
 
 
+def _aligns_alike(estimator: SVDTaskReweighter) -> bool:
+    if estimator.aligner is None or isinstance(estimator.aligner, FrozenEstimator):
+        return True
+    raise AttributeError(
+        "partial_fit needs an aligner that is fitted, the same for all chunks; got "
+        f"{type(estimator.aligner).__name__}. Fit it, and pass aligner=FrozenEstimator(fitted)."
+    )
+
+
 class SVDTaskReweighter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """Weigh tasks by how much of their signal lies in the directions that tasks share.
 
@@ -40,6 +58,9 @@ class SVDTaskReweighter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
     U, the leading ``n_components`` left singular vectors of ``[theta_1 ... theta_k]``, spans the
     directions that the tasks share; the weight of task i is ``alpha_i = norm(theta_i @ U)``. A
     task with noisy labels has a theta that is short and points elsewhere: its weight is low.
+
+    Tasks may also have rows of their own (``theta_i = X_i.T @ y_i``), in spaces that an
+    ``aligner`` maps to a common one.
 
     Parameters
     ----------
@@ -55,6 +76,16 @@ class SVDTaskReweighter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         A feature has one standard deviation for all tasks (of its distances to the tasks' means,
         pooled), so that the directions of different tasks stay comparable; each target has its
         own.
+    shrinkage : float, default=0
+        From 0, the alpha_i as they are, to 1, equal weights: `normalized_task_weight` and
+        `sample_weight` give ``(1 - shrinkage) * alpha_i / mean(alpha) + shrinkage``. Where
+        weights hurt, going half the way, 0.5, hurts a quarter as much.
+    aligner : estimator or None, default=None
+        Its aligned features ``X_i R_i`` take the place of ``X_i``. It has ``fit(X, y, task=...,
+        sample_weight=...)`` and ``align(X, task=...)``, which returns an array of shape
+        (n_samples, n_aligned), as MultiTaskAlignedClassifier does; leave its own ``task_column``
+        at None. It is cloned and fitted in `fit`; scikit-learn's FrozenEstimator around a fitted
+        one keeps it as it is. For stacked rows only: tasks that share X have nothing to align.
     task_column : column name or int, default=None
         Column of X that holds the task ids: a name in a DataFrame, a position in an array.
 
@@ -63,7 +94,9 @@ class SVDTaskReweighter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
     tasks_ : ndarray of shape (n_tasks,)
         Task ids in sorted order; the column names (or numbers) of a wide ``y``.
     task_weight_ : ndarray of shape (n_tasks,)
-        The alpha_i, not normalised. `sample_weight` normalises them.
+        The alpha_i, neither normalised nor shrunk; `normalized_task_weight` is.
+    aligner_ : estimator or None
+        The fitted ``aligner``. With one, "features" below are the aligned ones.
     components_ : ndarray of shape (n_components_, n_features)
         The shared directions: orthonormal rows, in the units of the scaled features. The sign of
         a row makes its entry of largest magnitude positive.
@@ -83,8 +116,9 @@ class SVDTaskReweighter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
 
     Notes
     -----
-    ``center=False, scale=False`` is the paper's formula to the letter. Where all tasks share all
-    rows, the directions are those of scikit-learn's PLSSVD with the same ``scale``.
+    ``center=False, scale=False`` is the paper's formula to the letter. The alpha_i of a rare label
+    then grows with its number of ones, so noise can raise it. Where all tasks share all rows, the
+    directions are those of scikit-learn's PLSSVD with the same ``scale``.
 
     Numeric targets with fractional values, or with at most two values, are used as they are.
     Two classes that are not numbers become 0 and 1. More classes, or whole numbers of more than
@@ -116,6 +150,7 @@ class SVDTaskReweighter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
 
     __metadata_request__fit: ClassVar = {"task": True}
     __metadata_request__partial_fit: ClassVar = {"task": True}
+    __metadata_request__transform: ClassVar = {"task": True}
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "n_components": [
@@ -124,6 +159,8 @@ class SVDTaskReweighter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         ],
         "center": ["boolean"],
         "scale": ["boolean"],
+        "shrinkage": [Interval(Real, 0, 1, closed="both")],
+        "aligner": [HasMethods(["fit", "align"]), None],
         "task_column": [Hashable],
     }
 
@@ -138,11 +175,15 @@ class SVDTaskReweighter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         n_components: float = 1,
         center: bool = True,
         scale: bool = True,
+        shrinkage: float = 0.0,
+        aligner: Any = None,
         task_column: Hashable = None,
     ) -> None:
         self.n_components = n_components
         self.center = center
         self.scale = scale
+        self.shrinkage = shrinkage
+        self.aligner = aligner
         self.task_column = task_column
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -170,11 +211,12 @@ class SVDTaskReweighter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         ------
         ValueError
             If tasks are named in two ways, a task has no labelled row, an id or a value of X is
-            missing or infinite, a weight is negative, or ``n_components`` exceeds the number of
-            features or of target columns.
+            missing or infinite, a weight is negative, ``n_components`` exceeds the number of
+            features or of target columns, or there is an aligner for tasks that share X.
         """
         return self._learn(X, y, task, sample_weight, classes=None, reset=True, whole=True)
 
+    @available_if(_aligns_alike)
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(
         self, X: Any, y: Any, task: Any = None, classes: Any = None, sample_weight: Any = None
@@ -182,7 +224,8 @@ class SVDTaskReweighter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         """Take in a chunk of rows: after all chunks, the result is `fit`'s on all rows.
 
         Stacked rows may bring new tasks at any time. The columns of a wide ``y`` are settled by
-        the first chunk; one without a label so far has weight 0.
+        the first chunk; one without a label so far has weight 0. An ``aligner`` must be frozen,
+        so that all chunks are aligned alike.
 
         Parameters
         ----------
@@ -235,6 +278,16 @@ class SVDTaskReweighter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
             )
         known = learn_classes(targets, {} if reset else self._classes, classes, here)
 
+        aligner = None if self.aligner is None else clone(self.aligner)
+        if aligner is not None:
+            if here.wide:
+                raise ValueError(
+                    "The tasks are the columns of a wide y and share X, which leaves nothing to "
+                    "align. Pass aligner=None, or stack the tasks' rows."
+                )
+            aligner.fit(features, columns[0], task=ids, sample_weight=weight)
+            features = _aligned(aligner, features, ids)
+
         moments = {} if reset else dict(self._moments)
         scatter = np.zeros(features.shape[1]) if reset else self._scatter
         for chunk, sharing in chunks(targets, shared=here.wide):
@@ -248,6 +301,7 @@ class SVDTaskReweighter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
 
         self._decompose(tasks, moments, scatter)
         self._tasks, self._classes, self._moments, self._scatter = tasks, known, moments, scatter
+        self.aligner_ = aligner
         return self
 
     def _decompose(self, tasks: TaskSet, moments: dict[Any, Moments], scatter: Array) -> None:
@@ -277,25 +331,47 @@ class SVDTaskReweighter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         self.mean_, self.scale_ = mean, scale
         self.n_components_ = self._n_features_out = len(values)
 
-    def transform(self, X: Any) -> Array:
-        """Project rows on the shared directions. Needs no tasks.
+    def transform(self, X: Any, task: Any = None) -> Array:
+        """Project rows on the shared directions.
 
         Parameters
         ----------
         X : array-like, CSR matrix or DataFrame of shape (n_samples, n_columns)
             As in `fit`; the task column, if any, is left out.
+        task : array-like of shape (n_samples,), default=None
+            As in `fit`. Only an ``aligner`` needs it.
 
         Returns
         -------
         projection : ndarray of shape (n_samples, n_components_)
-            ``(X - mean_) / scale_ @ components_.T``.
+            ``(X - mean_) / scale_ @ components_.T``, X aligned.
         """
         check_is_fitted(self)
-        features, *_ = read_features(
-            self, X, None, task_column=self.task_column, reset=False, accept_sparse="csr"
+        features, ids, _ = read_features(
+            self, X, task, task_column=self.task_column, reset=False, accept_sparse="csr"
         )
+        if self.aligner_ is not None:
+            features = _aligned(self.aligner_, features, ids)
         weights = (self.components_ / self.scale_).T
         return np.asarray(features @ weights - self.mean_ @ weights)
+
+    def fit_transform(
+        self, X: Any, y: Any = None, task: Any = None, sample_weight: Any = None
+    ) -> Array:
+        """`fit`, then `transform` of the same rows.
+
+        Parameters
+        ----------
+        X, y, task, sample_weight
+            As in `fit`.
+
+        Returns
+        -------
+        projection : ndarray of shape (n_samples, n_components_)
+        """
+        fitted = self.fit(X, y, task=task, sample_weight=sample_weight)
+        projection: Array = fitted.transform(X, task=task)
+        return projection
 
     def sample_weight(self, y: Any = None, task: Any = None) -> Array:
         """Weights for the ``sample_weight`` of any estimator, from the weights of the tasks.
@@ -310,8 +386,8 @@ class SVDTaskReweighter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         Returns
         -------
         sample_weight : ndarray of shape (n_samples,) or (n_samples, n_tasks)
-            ``task_weight_``, normalised to a mean of 1 over the tasks, of each row's task; for a
-            wide ``y``, of each entry, and 0 where the label is missing.
+            `normalized_task_weight` of each row's task; for a wide ``y``, of each entry, and 0
+            where the label is missing.
 
         Raises
         ------
@@ -346,29 +422,31 @@ class SVDTaskReweighter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         return np.asarray(np.column_stack(labelled) * weight)
 
     def normalized_task_weight(self) -> Array:
-        """The tasks' weights, normalised to a mean of 1.
+        """The tasks' weights, normalised to a mean of 1 and shrunk towards 1.
 
         Returns
         -------
         task_weight : ndarray of shape (n_tasks,)
+            ``(1 - shrinkage) * alpha / mean(alpha) + shrinkage``.
 
         Raises
         ------
         ValueError
-            If all of them are zero.
+            If all alpha_i are zero.
         """
         check_is_fitted(self)
         if not self.task_weight_.any():
             raise ValueError(
                 "All task weights are zero: no target varies with a feature. Use equal weights."
             )
-        return np.asarray(self.task_weight_ / self.task_weight_.mean())
+        relative = self.task_weight_ / self.task_weight_.mean()
+        return np.asarray((1 - self.shrinkage) * relative + self.shrinkage)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.target_tags.required = True
         tags.target_tags.multi_output = True
-        tags.input_tags.sparse = True
+        tags.input_tags.sparse = self.aligner is None or get_tags(self.aligner).input_tags.sparse
         return tags
 
 
@@ -389,6 +467,14 @@ def _join(known: TaskSet, new: TaskSet) -> TaskSet:
             f"{listing(new.ids, 1)}. Convert them to one type."
         )
     return TaskSet(np.unique(np.concatenate([known.ids, new.ids])), known.route)
+
+
+def _aligned(aligner: Any, features: Any, ids: Array | None) -> Array:
+    """The rows' features X_i R_i."""
+    aligned = aligner.align(features, task=ids)
+    return check_array(  # type: ignore[no-any-return]
+        aligned, dtype=[np.float64, np.float32], estimator=aligner, input_name="align(X)"
+    )
 
 
 def _leading_directions(theta: Array, n_components: float) -> tuple[Array, Array]:

@@ -60,7 +60,7 @@ def read_features(
                 f"Tasks are named twice: task_column={task_column!r} and the task= keyword. "
                 "Drop one of them."
             )
-        features, ids = _split_column(X, task_column)
+        features, ids = split_column(X, task_column)
         route = "column"
         if features.shape[1] == 0:
             raise ValueError(
@@ -77,8 +77,7 @@ def read_features(
             estimator=estimator,
             input_name="X",
         )
-    if accept_positions:
-        _check_dimensions(estimator, features, reset=reset)
+    _check_dimensions(estimator, features, reset=reset)
     # This checks the width and the names of the columns alone.
     table = X if features.ndim == 2 else features.reshape(-1, features.shape[-1])
     validate_data(estimator, table, reset=reset, skip_check_array=True)
@@ -98,7 +97,7 @@ def _check_dimensions(estimator: Any, features: Array, *, reset: bool) -> None:
         )
 
 
-def _split_column(X: Any, column: Hashable) -> tuple[Any, Any]:
+def split_column(X: Any, column: Hashable) -> tuple[Any, Any]:
     """Take the task column out of ``X``: by name in a DataFrame, else by position."""
     if hasattr(X, "columns"):
         names = list(X.columns)

@@ -14,6 +14,7 @@ from skorch import NeuralNet
 from torch import Tensor
 
 from sk_mtl._batches import TaskDataset
+from sk_mtl._losses import Target
 from sk_mtl._schedule import Stage
 
 _TURN = 10  # epochs after which L-BFGS gives the turn to the next parameters
@@ -30,37 +31,46 @@ class _TaskNet(NeuralNet):
     def train_stage(self, split: Split, stage: Stage) -> None:
         """Train further, as far as the stage goes."""
         self.turns_ = stage.turns
+        self.resting_: tuple[str, ...] = ()
+        self.interrupted_ = False
         self.partial_fit(split, epochs=stage.epochs)
 
     @contextmanager
     def turn(self, number: int) -> Iterator[list[tuple[str, torch.nn.Parameter]]]:
         """Hold still what the turn does not train; gives what it does train, by name."""
-        still = self.turns_[number % len(self.turns_)]
-        trained = [(n, p) for n, p in self.get_all_learnable_params() if p.requires_grad]
-        held = [parameter for name, parameter in trained if name.startswith(still)]
+        self.resting_ = self.turns_[number % len(self.turns_)]
+        trained = [(n, p) for n, p in self.module_.named_parameters() if p.requires_grad]
+        held = [parameter for name, parameter in trained if name.startswith(self.resting_)]
         for parameter in held:
             parameter.requires_grad_(False)
             parameter.grad = None
         try:
             yield [(name, parameter) for name, parameter in trained if parameter.requires_grad]
         finally:
+            self.resting_ = ()
             for parameter in held:
                 parameter.requires_grad_(True)
+
+    def _set_training(self, training: bool = True) -> None:
+        """As skorch, but a B that holds still makes what it makes in prediction."""
+        super()._set_training(training)
+        if "shared." in self.resting_:
+            self.module_.shared.eval()
 
     def get_split_datasets(self, X: Split, y: None = None, **fit_params: Any) -> Split:
         return X
 
     def get_loss(self, y_pred: Tensor, y_true: Any, X: Any = None, training: bool = False) -> Any:
-        loss = self.criterion_(y_pred, y_true)
+        loss = self.data_loss(y_pred, y_true)
         if not training:
             return loss / y_true[1].sum()
         # A batch stands for all rows: its own mean, and the penalty's share.
         data = loss * self.n_rows_ / len(y_pred)
-        return (data + self.penalty()) / self.total_weight_
+        return (data + self.module_.penalty()) / self.total_weight_
 
-    def penalty(self) -> Tensor:
-        penalty: Tensor = self.module_.penalty() * self.criterion_.mean_weight()
-        return penalty
+    def data_loss(self, outputs: Tensor, target: Target) -> Tensor:
+        loss: Tensor = self.criterion_(outputs, target, self.module_.log_weight())
+        return loss
 
     def fit_loop(
         self, X: Split, y: None = None, epochs: int | None = None, **fit_params: Any
@@ -71,9 +81,18 @@ class _TaskNet(NeuralNet):
         self.converged_ = False
         try:
             self.train_on(train, valid, self.max_epochs if epochs is None else epochs)
+        except KeyboardInterrupt:  # skorch takes it from here: it ends the training
+            self.interrupted_ = not self.out_of_patience
+            raise
         finally:
             self._drop_unfinished_epoch()
         return self
+
+    @property
+    def out_of_patience(self) -> bool:
+        """Whether it is the estimator's own rule that has ended the training."""
+        stopping = dict(self.callbacks_)["_stopping"]
+        return bool(stopping.misses_ >= stopping.patience)
 
     def _drop_unfinished_epoch(self) -> None:
         """Forget an epoch that an interrupt, or the end of L-BFGS, has cut short."""
@@ -158,13 +177,12 @@ class FullBatchNet(_TaskNet):
         def objective(flat: npt.NDArray[np.float64]) -> tuple[float, npt.NDArray[np.float64]]:
             _write(flat * unit, parameters)
             self.module_.zero_grad(set_to_none=True)
-            self.criterion_.zero_grad(set_to_none=True)
             value = 0.0
             for inputs, target in batches:
-                loss = self.criterion_(self.infer(inputs), target) / self.total_weight_
+                loss: Any = self.data_loss(self.infer(inputs), target) / self.total_weight_
                 loss.backward()
                 value += loss.item()
-            penalty: Any = self.penalty() / self.total_weight_
+            penalty = self.module_.penalty() / self.total_weight_
             if penalty.requires_grad:
                 penalty.backward()
             return value + penalty.item(), unit * _read([_gradient(p) for p in parameters])

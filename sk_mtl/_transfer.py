@@ -210,10 +210,10 @@ class AlignedTransferClassifier(AlignedClassifier, _TransferParameters):
 
     def _check_features(self, source: Any, rows: TrainingRows) -> None:
         n_features, expected = rows.features.shape[-1], len(source.feature_mean_)
-        if n_features != expected:
+        if n_features != expected or rows.features.ndim != source._n_dims_in:
             raise ValueError(
-                f"X has {n_features} features; the source was fitted on {expected}. Pass the same "
-                "features."
+                f"X has {n_features} features in {rows.features.ndim} dimensions; the source was "
+                f"fitted on {expected} in {source._n_dims_in}. Pass the same features."
             )
 
         def names(estimator: Any) -> list[Any] | None:
@@ -237,21 +237,20 @@ class AlignedTransferClassifier(AlignedClassifier, _TransferParameters):
         alignment = build_alignment(
             rows, self.tasks_, self._scaler, settings, self._covariance, to_source=True
         )
-        return network_from_source(
-            source.net_.module_,
-            source._targets.plan,
-            self._scaler,
-            rows,
-            self._targets,
-            alignment,
-            settings,
+        network = network_from_source(
+            source._task_groups(), self._scaler, rows, self._targets, alignment, settings
         )
+        network.own_b()
+        return network
+
+    @property
+    def _fixed_b(self) -> bool:
+        return self.source is not None and self.fine_tune_epochs == 0
 
     def _stages(self, epochs: int) -> list[Stage]:
         if self.source is None:
             return stages_of("joint", epochs)
-        done = len(self.net_.history)
-        return stages_from_source(max(0, self.fine_tune_epochs - done), epochs)
+        return stages_from_source(max(0, self.fine_tune_epochs - self._epochs_done), epochs)
 
     @property
     def _accepts_positions(self) -> bool:

@@ -9,7 +9,7 @@ from copy import deepcopy
 import torch
 from torch import nn
 
-from sk_mtl._shared import SharedModule
+from sk_mtl._shared import padding_mask, takes_mask
 from sk_mtl._tasks import Array
 
 
@@ -52,7 +52,7 @@ def refuse_noise(module: nn.Module, solver: str) -> None:
         return
     for name, part in module.named_modules():
         draws = isinstance(part, nn.modules.dropout._DropoutNd) and part.p > 0
-        draws |= isinstance(part, nn.RNNBase) and part.dropout > 0
+        draws |= isinstance(part, (nn.RNNBase, nn.MultiheadAttention)) and part.dropout > 0
         if draws or isinstance(part, nn.modules.batchnorm._BatchNorm):
             raise ValueError(
                 f"shared_module has the layer {name!r}, {part}, which depends on the batch or on "
@@ -61,25 +61,27 @@ def refuse_noise(module: nn.Module, solver: str) -> None:
             )
 
 
-def capacity_of(shared: SharedModule, rows: Array) -> int:
-    """The width of the representation that the user's module makes of a few rows."""
-    example = next(shared.parameters(), torch.zeros(0))
+def capacity_of(module: nn.Module, rows: Array, seed: int) -> int:
+    """The width of the representation that the user's module makes of a few rows.
+
+    ``seed`` decides what lazy layers draw when they see their first rows.
+    """
+    example = next(module.parameters(), torch.zeros(0))
     tensor = torch.as_tensor(rows).to(example.device, example.dtype)
-    mask = None
-    if tensor.ndim > 2:
-        mask = ~tensor[..., 0].isnan()
-        tensor = tensor.masked_fill(~mask.unsqueeze(-1), 0.0)
-    was_training = shared.training
-    shared.eval()
+    tensor, mask = padding_mask(tensor)
+    told = {"mask": mask} if mask is not None and takes_mask(module) else {}
+    was_training = module.training
+    module.eval()
     try:
-        with torch.no_grad():
-            made = shared(tensor, mask)
+        with torch.no_grad(), torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            made = module(tensor, **told)
     except Exception as error:  # whatever the user's code may raise
         raise ValueError(
             f"shared_module failed on rows of shape {tuple(tensor.shape)}: {error}"
         ) from error
     finally:
-        shared.train(was_training)
+        module.train(was_training)
     if not isinstance(made, torch.Tensor) or made.ndim != 2 or len(made) != len(rows):
         shape = tuple(made.shape) if isinstance(made, torch.Tensor) else type(made).__name__
         raise ValueError(

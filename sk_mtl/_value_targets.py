@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,10 +28,12 @@ class ValueTargets:
     loss = "squared_error"
 
     @classmethod
-    def of_rows(cls, column: Array, task: Array, ids: Array, weight: Array) -> ValueTargets:
-        """From stacked rows: every row must hold a value."""
+    def of_rows(
+        cls, column: Array, task: Array, ids: Array, weight: Array, known: Sequence[float] = ()
+    ) -> ValueTargets:
+        """From stacked rows: every row must hold a value. ``known`` are other tasks' units."""
         values = _stacked_values(column)
-        return cls._of_entries(task, values, weight, ids)
+        return cls._of_entries(task, values, weight, ids, known)
 
     @classmethod
     def of_columns(cls, columns: list[Array], ids: Array, weight: Array) -> ValueTargets:
@@ -40,7 +43,9 @@ class ValueTargets:
         return cls._of_entries(task, values[labelled], weight[row], ids)
 
     @classmethod
-    def _of_entries(cls, task: Array, values: Array, weight: Array, ids: Array) -> ValueTargets:
+    def _of_entries(
+        cls, task: Array, values: Array, weight: Array, ids: Array, known: Sequence[float] = ()
+    ) -> ValueTargets:
         total = np.bincount(task, weights=weight, minlength=len(ids))
         empty = [name for name, of_task in zip(ids.tolist(), total, strict=True) if not of_task]
         if empty:
@@ -56,7 +61,7 @@ class ValueTargets:
                 f"y holds values up to {np.abs(values).max():.3g}, too large to square. Divide y "
                 "by its size."
             )
-        return cls(mean, _units(variance, total, np.abs(mean)))
+        return cls(mean, _units(variance, total, np.abs(mean), known))
 
     @property
     def plan(self) -> HeadPlan:
@@ -126,21 +131,23 @@ def _wide_values(columns: list[Array], ids: Array) -> tuple[Array, Array]:
     return table, where
 
 
-def _units(variance: Array, weight: Array, size: Array) -> Array:
+def _units(variance: Array, weight: Array, size: Array, known: Sequence[float]) -> Array:
     """Standard deviations of the tasks, shrunk to their geometric mean as far as rows are few.
 
     Of n normal values, the logarithm of the standard deviation has a known bias and variance
     (those of a chi-squared of n - 1 degrees of freedom). What the tasks' logarithms vary beyond
-    that are units of their own, which stay; tasks in one unit share their estimate.
+    that are units of their own, which stay; tasks in one unit share their estimate. ``known``
+    are units of further tasks.
     """
     varies = variance > (10 * np.finfo(np.float64).eps * size) ** 2
-    if not varies.any():
+    if not varies.any() and not len(known):
         return np.ones_like(variance)
     freedom = 0.5 * np.maximum(weight[varies] - 1, 0.5)
     log_unit = 0.5 * np.log(variance[varies] * weight[varies] / 2) - 0.5 * digamma(freedom)
     sampling = 0.25 * polygamma(1, freedom)
-    level = np.average(log_unit, weights=1 / (sampling + 0.1))
-    between = max(0.0, np.mean((log_unit - level) ** 2 - sampling))
+    every, doubt = np.r_[log_unit, np.log(known)], np.r_[sampling, np.zeros(len(known))]
+    level = np.average(every, weights=1 / (doubt + 0.1))
+    between = max(0.0, np.mean((every - level) ** 2 - doubt))
     unit = np.exp(level) / np.sqrt(1 + weight)  # of a constant task
     unit[varies] = np.exp(level + between / (between + sampling) * (log_unit - level))
     return np.asarray(unit)

@@ -118,18 +118,17 @@ def test_the_head_is_a_penalised_deviation_from_the_shared_one(opposed: bool) ->
 
     def objective(p: Any) -> Any:
         w, b, gain = p[:5], p[5], p[6]
-        logits = X_new @ (gain * w0 + w) + gain * b0 + b
+        logits = gain * (X_new @ w0 + b0) + (X_new - X_new.mean(axis=0)) @ w + b
         loss = np.logaddexp(0, logits).sum() - y_new @ logits
         # w is the sum of two vectors with penalties alpha and head_alpha, and b likewise.
         joint = 1 / (1 / model.alpha + 1 / model.head_alpha)
         return loss + 0.5 * (joint * w @ w + b**2 / own_variance.sum() + (gain - 1) ** 2)
 
     best = minimize(objective, np.r_[np.zeros(6), 1.0], method="BFGS", options={"gtol": 1e-9}).x
-    logits = X_new @ (best[6] * w0 + best[:5]) + best[6] * b0 + best[5]
+    logits = best[6] * (X_new @ w0 + b0) + (X_new - X_new.mean(axis=0)) @ best[:5] + best[5]
     expected = 1 / (1 + np.exp(-logits))
     probability = model.predict_proba(X_new, task=np.full(len(X_new), 7))[:, 1]
     np.testing.assert_allclose(probability, expected, atol=1e-5)
-    assert (best[6] < 0.5) == opposed
 
 
 def test_several_tasks_at_once_and_one_after_the_other() -> None:
@@ -222,6 +221,8 @@ def test_pickle_and_refit() -> None:
         ({"X": np.full((24, 5), np.nan)}, "contains NaN"),
         ({"y": np.ones((24, 2))}, "y has 2 columns"),
         ({"y": np.where(np.arange(24) == 3, np.nan, 1.0)}, "1 rows have no label"),
+        ({"y": np.arange(24) % 2 + 0.5}, "of another type|continuous"),
+        ({"y": np.arange(24) % 2 > 0}, r"labels \[False, True\] are of another type"),
         ({"y": np.repeat(["a", "b"], 12)}, r"labels \['a', 'b'\] are of another type"),
     ],
 )
@@ -256,3 +257,81 @@ def test_b_is_the_fitted_one() -> None:
     np.testing.assert_allclose(
         model.transform(X_new, task=np.full(len(X_new), 7)), by_hand, atol=1e-12
     )
+
+
+def test_labels_of_the_same_names_start_from_the_task_that_was_added() -> None:
+    """The third task has the labels of the second, which came after the fit."""
+    model, _, _ = fitted()
+    X, y, _ = make_tasks(rows=100)
+    first, second = slice(0, 200), slice(200, 400)
+    model.add_task(X[first], y[first] + 8, task=7)  # labels 8 and 9
+    few = np.arange(200, 400, 50)
+    model.add_task(X[few], y[few] + 8, task=9)
+    assert model._added[1].heads.given_weight.abs().sum() > 0
+    assert model.score(X[second], y[second] + 8, task=np.full(200, 9)) > 0.6
+
+
+def test_weights_and_ids_of_added_rows_are_checked_together() -> None:
+    X, y, task = make_tasks()
+    rows = np.column_stack([X, task])
+    model = MultiTaskAlignedClassifier(task_column=-1, random_state=0)
+    model.fit(rows[task < 2], y[task < 2])
+    weight = np.ones((task == 2).sum())
+    weight[0] = 0
+    model.add_task(rows[task == 2], y[task == 2], task=2, sample_weight=weight)
+    assert model.tasks_.tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize("kind", [MultiTaskAlignedClassifier, MultiTaskAlignedRegressor])
+def test_a_column_without_a_label_cannot_be_added(kind: Any) -> None:
+    X, y, _ = make_tasks()
+    model = kind(random_state=0).fit(X, np.column_stack([y, 1 - y]))
+    with pytest.raises(ValueError, match="Task 2 has no labelled row"):
+        model.add_task(X, np.full(len(X), np.nan), task=2)
+
+
+def test_columns_with_names_of_several_levels() -> None:
+    X, y, _ = make_tasks()
+    Y = pd.DataFrame({("a", 1): y, ("a", 2): 1 - y})
+    model = MultiTaskAlignedClassifier(random_state=0).fit(X, Y)
+    model.add_task(X, y, task=("b", 1))
+    assert model.tasks_.tolist() == [("a", 1), ("a", 2), ("b", 1)]
+    assert model.predict(X).shape == (len(X), 3)
+
+
+@pytest.mark.parametrize("unit", [1e-3, 1.0, 1e3])
+def test_few_values_take_the_unit_of_the_fitted_tasks(unit: float) -> None:
+    rng = np.random.default_rng(0)
+    X, task = rng.standard_normal((180, 5)), np.repeat([0, 1, 2], 60)
+    y = unit * (X[:, 0] + X[:, 1])
+    model = MultiTaskAlignedRegressor(random_state=0).fit(X, y, task=task)
+    model.add_task(X[:1], y[:1], task=8)
+    model.add_task(X[:5], np.full(5, 3 * unit), task=9)
+    assert model.target_scale_[3] == pytest.approx(model.target_scale_[0] / np.sqrt(2), rel=0.2)
+    assert model.target_scale_[4] < model.target_scale_[0]
+    assert np.abs(model.predict(X, task=np.full(180, 8))).max() < 10 * unit
+
+
+def test_a_task_of_other_units_without_hidden_layers() -> None:
+    """The deviation from the shared head acts on features in the scale of the new rows."""
+    X, y, task = make_tasks()
+    model = MultiTaskAlignedClassifier(hidden_layer_sizes=(), random_state=0)
+    model.fit(X, y, task=task)
+    Z = np.random.default_rng(0).standard_normal((100, 5)) * 1e-3
+    model.add_task(Z, (Z[:, 3] > 0).astype(int), task=7)
+    assert model.score(Z, (Z[:, 3] > 0).astype(int), task=np.full(100, 7)) > 0.9
+
+
+def test_early_stopping_does_not_hold_rows_of_a_small_task_out() -> None:
+    model, _, _ = fitted(early_stopping=True)
+    X_new, y_new = new_rows(rows=2)
+    for name in range(7, 27):
+        model.add_task(X_new, y_new, task=name)
+    assert len(model.tasks_) == 22
+
+
+def test_parameters_are_checked() -> None:
+    model, _, _ = fitted()
+    X_new, y_new = new_rows()
+    with pytest.raises(ValueError, match="'solver' parameter"):
+        model.set_params(solver="sgd").add_task(X_new, y_new, task=7)

@@ -55,6 +55,10 @@ def test_estimator(estimator: Any, check: Any) -> None:
         SVDTaskReweighter(),
         SVDTaskReweighter(n_components=0.9),
         SVDTaskReweighter(center=False, scale=False),
+        SVDTaskReweighter(shrinkage=0.25),
+        SVDTaskReweighter(
+            aligner=MultiTaskAlignedClassifier(hidden_layer_sizes=(), alignment=None)
+        ),
     ]
 )
 def test_reweighter(estimator: Any, check: Any) -> None:

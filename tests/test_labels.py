@@ -448,7 +448,7 @@ def test_one_class_has_no_weights():
     assert plan.is_open.tolist() == [[True, False], [True, True]]
     assert plan.has_weights.tolist() == [[False, False], [False, True]]
     alone = plan_of(["x"])
-    assert not alone.log_odds
+    assert not alone.single_column
     assert alone.is_open.tolist() == [[True, False]]
     assert not alone.has_weights.any()
 

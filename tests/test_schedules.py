@@ -252,3 +252,57 @@ def test_rank_above_the_number_of_features() -> None:
     model = MultiTaskAlignedClassifier(alignment="low_rank", alignment_rank=6)
     with pytest.raises(ValueError, match="alignment_rank=6 exceeds the number of features, 5"):
         model.fit(X, y, task=task)
+
+
+class StopAt(Callback):
+    def __init__(self, epoch: int) -> None:
+        self.epoch = epoch
+
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+        if len(net.history) == self.epoch:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("solver", ["lbfgs", "adam"])
+@pytest.mark.parametrize("schedule", ["joint", "alternating", "after_shared"])
+def test_a_request_to_stop_ends_all_stages(schedule: str, solver: str) -> None:
+    X, y, task = make_tasks()
+    model = MultiTaskAlignedClassifier(
+        alignment_schedule=schedule, solver=solver, callbacks=[StopAt(3)], random_state=0
+    ).fit(X, y, task=task)
+    assert model.n_iter_ == 3
+    assert all(parameter.requires_grad for parameter in model.module_.parameters())
+
+
+@pytest.mark.parametrize("solver", ["lbfgs", "adam"])
+def test_the_best_epoch_of_all_stages_is_kept(solver: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    script = [0.5, 0.9, 0.7, 0.7, 0.7, 0.6, 0.8, 0.7, 0.7, 0.7, 0.7]
+    states: list[Any] = []
+
+    def scripted(net: Any, held_out: Any, y: None = None) -> float:
+        states.append({name: value.clone() for name, value in net.module_.state_dict().items()})
+        return script[len(states) - 1]
+
+    monkeypatch.setattr("sk_mtl._building._held_out_score", scripted)
+    X, y, task = make_tasks()
+    model = MultiTaskAlignedClassifier(
+        solver=solver,
+        alignment_schedule="after_shared",
+        task_weight="uncertainty",
+        early_stopping=True,
+        n_iter_no_change=3,
+        tol=1e-6,
+        random_state=0,
+    ).fit(X, y, task=task)
+    assert model.n_iter_ == len(states) == 10
+    for name, value in model.module_.state_dict().items():
+        assert torch.equal(value, states[1][name]), name
+    weight = np.exp(states[1]["certainty"].numpy())
+    np.testing.assert_allclose(model.task_weight_, weight / weight.mean())
+
+
+def test_one_epoch_is_one_epoch() -> None:
+    X, y, task = make_tasks()
+    settings = {**ALIGNED, "max_iter": 1, "alignment_schedule": "after_shared"}
+    with pytest.warns(ConvergenceWarning):
+        assert MultiTaskAlignedClassifier(**settings).fit(X, y, task=task).n_iter_ == 1

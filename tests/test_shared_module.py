@@ -263,6 +263,7 @@ class Wrong(nn.Module):
         (lambda: "module", "made a str; it must make an nn.Module"),
         (nn.Sequential(nn.Linear(5, 3), nn.Dropout(0.5)), r"layer '1', Dropout.*solver=\"adam\""),
         (nn.Sequential(nn.Linear(5, 3), nn.BatchNorm1d(3)), r"layer '1', BatchNorm1d"),
+        (nn.MultiheadAttention(5, 1, dropout=0.5), "failed on rows|depends on the batch"),
     ],
 )
 def test_modules_that_do_not_fit(module: Any, message: str) -> None:
@@ -317,3 +318,31 @@ def test_later_rows_have_the_dimensions_of_the_first() -> None:
         model.predict(X[:, 0], task=task)
     with pytest.raises(ValueError, match="X has 4 features"):
         model.predict(X[:, :, :4], task=task)
+
+
+def test_lazy_layers_draw_by_random_state() -> None:
+    X, y, task = make_tasks()
+    lazy = nn.Sequential(nn.LazyLinear(4), nn.ReLU())
+    settings: dict[str, Any] = {"shared_module": lazy, "random_state": 0}
+    first = MultiTaskAlignedClassifier(**settings).fit(X, y, task=task).transform(X, task=task)
+    again = MultiTaskAlignedClassifier(**settings).fit(X, y, task=task).transform(X, task=task)
+    np.testing.assert_array_equal(first, again)
+
+
+def test_padding_is_0_to_a_module_that_takes_no_mask() -> None:
+    X, y, task = make_sequences()
+
+    class Sum(nn.Module):
+        def forward(self, rows: Tensor) -> Tensor:
+            return rows.sum(dim=1)
+
+    model = MultiTaskAlignedClassifier(shared_module=Sum(), alignment=None).fit(X, y, task=task)
+    np.testing.assert_allclose(model.transform(X, task=task), np.nansum(X, axis=1), atol=1e-12)
+
+
+def test_alignment_of_objects() -> None:
+    X, y, task = make_sequences()
+    model = MultiTaskAlignedClassifier(shared_module=Mean, random_state=0).fit(X, y, task=task)
+    np.testing.assert_array_equal(
+        model.align(X.astype(object), task=task), model.align(X, task=task)
+    )

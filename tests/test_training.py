@@ -126,7 +126,7 @@ def test_warm_start_heeds_changed_parameters() -> None:
     assert np.ptp(path.task_weight_) == 9
     # The priors on the biases are the first fit's.
     np.testing.assert_allclose(path.predict_proba(X, task=task), expected, atol=1e-3)
-    with pytest.raises(ValueError, match="other layers or another alignment"):
+    with pytest.raises(ValueError, match="other layers, another alignment"):
         path.set_params(hidden_layer_sizes=(3,)).fit(X, y, task=task)
 
 
@@ -335,3 +335,11 @@ def test_verbose_prints_a_line_per_epoch(capsys: pytest.CaptureFixture[str]) -> 
     assert capsys.readouterr().out.count("\n") >= model.n_iter_
     model.set_params(verbose=False).fit(X, y, task=task)
     assert capsys.readouterr().out == ""
+
+
+def test_a_small_first_chunk_does_not_set_the_size_of_batches() -> None:
+    X, y, task = make_tasks()
+    model = MultiTaskAlignedClassifier(solver="adam", random_state=0)
+    first = [0, 40, 80, 120, 160, 200]
+    model.partial_fit(X[first], y[first], task=task[first]).partial_fit(X, y, task=task)
+    assert len(model.net_.history[-1, "batches"]) == 2

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import torch
 from sklearn.base import clone
-from sklearn.exceptions import NotFittedError
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
@@ -191,7 +191,9 @@ def test_a_source_of_another_kind(other: Any) -> None:
 
 def test_other_features_than_the_source() -> None:
     source, X, y = source_and_target()
-    with pytest.raises(ValueError, match="X has 4 features; the source was fitted on 5"):
+    with pytest.raises(
+        ValueError, match="X has 4 features in 2 dimensions; the source was fitted on 5"
+    ):
         AlignedTransferClassifier(source).fit(X[:, :4], y)
     frame = pd.DataFrame(X, columns=list("abcde"))
     named = MultiTaskAlignedClassifier(task_column="t", random_state=0)
@@ -199,3 +201,131 @@ def test_other_features_than_the_source() -> None:
     AlignedTransferClassifier(named).fit(frame, y)
     with pytest.raises(ValueError, match=r"X has the features \['e', 'd', .*same order"):
         AlignedTransferClassifier(named).fit(frame[list("edcba")], y)
+
+
+@pytest.mark.parametrize("names", [[0, 1, 2], [2, 1, 0], [1, 2, 0]])
+def test_the_names_of_the_labels_do_not_matter(names: list[int]) -> None:
+    """A source of two classes and a target of three, under any order of the labels."""
+    X, y, task = make_tasks(3)
+    old, few = (task < 2) & (y < 2), np.flatnonzero(task == 2)[::10]
+    expected = None
+    for order in ([0, 1, 2], names):
+        label = np.array(order)[y]
+        source = MultiTaskAlignedClassifier(random_state=0, tol=1e-7)
+        source.fit(X[old], label[old], task=task[old])
+        model = AlignedTransferClassifier(source, tol=1e-7).fit(X[few], label[few])
+        found = model.predict_proba(X)[:, order]
+        if expected is None:
+            expected = found
+    np.testing.assert_allclose(found, expected, atol=5e-3)
+
+
+class Normalised(torch.nn.Module):
+    """Layers that work otherwise in training than in prediction."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = torch.nn.Sequential(
+            torch.nn.Linear(5, 16), torch.nn.BatchNorm1d(16), torch.nn.ReLU(), torch.nn.Dropout(0.5)
+        )
+
+    def forward(self, rows: torch.Tensor) -> torch.Tensor:
+        shared: torch.Tensor = self.layers(rows)
+        return shared
+
+
+@pytest.mark.parametrize("solver", ["lbfgs", "adam"])
+@pytest.mark.parametrize("way", ["transfer", "add_task"])
+def test_a_b_that_holds_still_works_as_in_prediction(way: str, solver: str) -> None:
+    X, y, task = make_tasks(rows=100)
+    source = MultiTaskAlignedClassifier(
+        shared_module=Normalised,
+        solver="adam",
+        skip_connection=False,
+        alignment=None,
+        learning_rate_init=0.01,
+        max_iter=300,
+        tol=0.01,
+        random_state=0,
+    ).fit(X[task < 2], y[task < 2], task=task[task < 2])
+    before = weights(source)
+    Z = np.random.default_rng(0).standard_normal((300, 5)) + 3
+    label = (Z[:, 0] + Z[:, 1] > 6).astype(int)
+    best = LogisticRegression().fit(source.transform(Z, task=np.zeros(300, int)), label)
+    reachable = best.score(source.transform(Z, task=np.zeros(300, int)), label)
+    if way == "transfer":
+        model = AlignedTransferClassifier(
+            source, alignment=None, solver=solver, learning_rate_init=0.01, random_state=0
+        ).fit(Z, label)
+        score = model.score(Z, label)
+        running = model.module_.shared.module.layers[1].running_mean
+        torch.testing.assert_close(
+            running.float(), source.module_.shared.module.layers[1].running_mean
+        )
+    else:
+        source.set_params(solver=solver).add_task(Z, label, task=7)
+        score = source.score(Z, label, task=np.full(300, 7))
+    assert score > reachable - 0.05
+    assert all(torch.equal(value, before[name]) for name, value in weights(source).items())
+
+
+def test_fine_tuning_by_lbfgs_needs_a_fixed_function() -> None:
+    X, y, _ = make_tasks()
+    source = MultiTaskAlignedClassifier(
+        shared_module=Normalised, solver="adam", tol=0.1, random_state=0
+    ).fit(X, y)
+    with pytest.raises(ValueError, match="BatchNorm1d"):
+        AlignedTransferClassifier(source, fine_tune_epochs=5).fit(X, y)
+
+
+def test_coral_reaches_a_wide_target() -> None:
+    source, X, y = source_and_target()
+    Z = X @ np.diag([1.0, 2, 3, 4, 5])
+    settings: dict[str, Any] = {
+        "alignment": "full",
+        "alignment_init": "coral",
+        "alignment_alpha": 1e9,
+    }
+    wide = AlignedTransferClassifier(source, **settings).fit(Z, np.column_stack([y, 1 - y]))
+    single = AlignedTransferClassifier(source, **settings).fit(Z, y)
+    assert np.abs(single.alignment_[0] - np.eye(5)).max() > 0.3
+    np.testing.assert_allclose(wide.alignment_[0], single.alignment_[0], atol=1e-6)
+    np.testing.assert_allclose(wide.alignment_[1], single.alignment_[0], atol=1e-6)
+
+
+def test_a_wide_target_is_not_aligned_by_default() -> None:
+    source, X, y = source_and_target()
+    model = AlignedTransferClassifier(source).fit(X, np.column_stack([y, 1 - y]))
+    assert model.alignment_ is None
+    assert model.transform(X).shape == (len(X), 32)
+
+
+def test_a_cut_at_max_iter_warns_whatever_was_cut() -> None:
+    source, X, y = source_and_target()
+    model = AlignedTransferClassifier(source, fine_tune_epochs=10, max_iter=3)
+    with pytest.warns(ConvergenceWarning, match="max_iter=3"):
+        model.fit(X, y)
+
+
+def test_fine_tuning_is_over_after_its_epochs_of_partial_fit() -> None:
+    source, X, y = source_and_target()
+    model = AlignedTransferClassifier(source, solver="adam", fine_tune_epochs=2, random_state=0)
+    model.partial_fit(X, y).partial_fit(X, y)
+    before = [parameter.clone() for parameter in model.module_.shared.parameters()]
+    model.set_params(learning_rate_init=0.01).partial_fit(X, y)
+    for mine, its in zip(model.module_.shared.parameters(), before, strict=True):
+        assert torch.equal(mine, its)
+
+
+def test_sequences_and_tables_do_not_mix() -> None:
+    X, y, _ = make_tasks()
+    sequences = np.repeat(X[:, None, :], 3, axis=1)
+
+    class Mean(torch.nn.Module):
+        def forward(self, rows: torch.Tensor) -> torch.Tensor:
+            return rows.mean(dim=1)
+
+    source = MultiTaskAlignedClassifier(shared_module=Mean(), random_state=0).fit(sequences, y)
+    AlignedTransferClassifier(source).fit(sequences, y)
+    with pytest.raises(ValueError, match="in 2 dimensions; the source was fitted on 5 in 3"):
+        AlignedTransferClassifier(source).fit(X, y)

@@ -1,0 +1,210 @@
+"""Tables of several tasks: a task column that survives other steps, and changes of layout."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from sklearn.compose import ColumnTransformer
+from sklearn.pipeline import make_pipeline
+from sklearn.utils import _safe_indexing
+
+from sk_mtl._labels import read_columns, read_labels
+from sk_mtl._tasks import Array, listing
+
+__all__ = ["keep_task", "melt_tasks", "stack_tasks"]
+
+
+def keep_task(*steps: Any, task_column: Hashable = -1) -> ColumnTransformer:
+    """Apply transformers to all columns but the one that holds the tasks.
+
+    A scaler or an imputer before the estimator must leave the task column alone, and it must
+    still be there behind them.
+
+    Parameters
+    ----------
+    *steps : transformers
+        Applied one after the other, as in scikit-learn's ``make_pipeline``.
+    task_column : column name or int, default=-1
+        A name: the outcome is a pandas DataFrame in which the column keeps its name. A position:
+        the outcome is an array whose **last** column is the task, ``task_column=-1`` for the
+        estimator behind it.
+
+    Returns
+    -------
+    transformer : ColumnTransformer
+        With the steps as its part "features": a parameter of a step "pca" is
+        ``features__pca__n_components``, behind the name of this transformer in a pipeline.
+
+    Raises
+    ------
+    ValueError
+        When fitted, if X has no such column.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from sk_mtl import MultiTaskAlignedClassifier
+    >>> from sk_mtl.preprocessing import keep_task
+    >>> rng = np.random.default_rng(0)
+    >>> X = np.column_stack([rng.normal(5, 10, (40, 3)), np.repeat([7, 8], 20)])
+    >>> y = X[:, 0] > 5
+    >>> model = make_pipeline(
+    ...     keep_task(StandardScaler(), task_column=-1),
+    ...     MultiTaskAlignedClassifier(task_column=-1, random_state=0),
+    ... )
+    >>> model.fit(X, y)[-1].tasks_
+    array([7, 8])
+    """
+    if not steps:
+        raise ValueError("keep_task needs a transformer: keep_task(StandardScaler()), say.")
+    parts = [("features", make_pipeline(*steps), _AllBut(task_column))]
+    transformer = ColumnTransformer(
+        parts, remainder="passthrough", verbose_feature_names_out=False, sparse_threshold=0
+    )
+    if not isinstance(task_column, (int, np.integer)):
+        transformer.set_output(transform="pandas")
+    return transformer
+
+
+class _AllBut:
+    """Selects all columns but one. A class, not a function within one, so that it pickles."""
+
+    def __init__(self, column: Hashable) -> None:
+        self.column = column
+
+    def __call__(self, X: Any) -> list[Any]:
+        names = list(X.columns) if hasattr(X, "columns") else list(range(X.shape[1]))
+        column = self.column
+        if column not in names:
+            if not isinstance(column, (int, np.integer)):
+                raise ValueError(f"task_column={column!r} is not a column of X: {listing(names)}.")
+            if not -len(names) <= column < len(names):
+                raise ValueError(
+                    f"task_column={column} is out of range: X has {len(names)} columns."
+                )
+            column = names[int(column)]
+        return [name for name in names if name != column]
+
+    def __repr__(self) -> str:
+        return f"all but {self.column!r}"
+
+
+def stack_tasks(
+    tasks: Mapping[Any, tuple[Any, Any]] | Sequence[tuple[Any, Any]],
+) -> tuple[Any, Array, Array]:
+    """Put the data sets of several tasks below one another.
+
+    Parameters
+    ----------
+    tasks : dict or list of (X, y)
+        Each X of shape (n_samples, n_features), the same features for all; each y of shape
+        (n_samples,). The keys of a dict are the task ids, for a list the positions are.
+
+    Returns
+    -------
+    X : ndarray or DataFrame of shape (n_rows, n_features)
+        A pandas DataFrame if all X are.
+    y : ndarray of shape (n_rows,)
+    task : ndarray of shape (n_rows,)
+
+    Raises
+    ------
+    ValueError
+        If the tasks differ in their features, or X and y in their rows.
+
+    Examples
+    --------
+    >>> from sk_mtl.preprocessing import stack_tasks
+    >>> X, y, task = stack_tasks({"north": ([[1, 2], [3, 4]], [0, 1]), "south": ([[5, 6]], [1])})
+    >>> X.shape, y, task
+    ((3, 2), array([0, 1, 1]), array(['north', 'north', 'south'], dtype='<U5'))
+    """
+    named = dict(tasks) if isinstance(tasks, Mapping) else dict(enumerate(tasks))
+    if not named:
+        raise ValueError("stack_tasks needs at least one task.")
+    blocks, labels, ids = [], [], []
+    frames = all(hasattr(X, "iloc") for X, _ in named.values())
+    first = None
+    for name, (X, y) in named.items():
+        block: Any = X if frames else np.asarray(X)
+        columns = list(block.columns) if frames else list(range(block.shape[1]))
+        first = columns if first is None else first
+        if columns != first:
+            raise ValueError(
+                f"Task {name!r} has the features {listing(columns)}, the first task "
+                f"{listing(first)}. Pass the same features in the same order."
+            )
+        (column, *more), _ = read_columns(y, len(block))
+        if more:
+            raise ValueError(f"y of task {name!r} has several columns. Pass one label per row.")
+        blocks.append(block)
+        labels.append(column)
+        ids += [name] * len(block)
+    if frames:
+        import pandas as pd
+
+        stacked: Any = pd.concat(blocks, ignore_index=True)
+    else:
+        stacked = np.concatenate(blocks)
+    return stacked, np.concatenate(labels), np.asarray(ids)
+
+
+def melt_tasks(X: Any, Y: Any) -> tuple[Any, Array, Array, Array]:
+    """Turn a wide Y with gaps into stacked rows, one per label that is there.
+
+    scikit-learn's metrics and splitters refuse a Y with gaps. Stacked rows they take, as long as
+    the rows of one sample stay in one fold: pass ``sample`` as ``groups`` to GroupKFold, say.
+
+    Parameters
+    ----------
+    X : array-like or DataFrame of shape (n_samples, n_features)
+    Y : array-like or DataFrame of shape (n_samples, n_tasks)
+        NaN, None or pandas' NA where a label is missing.
+
+    Returns
+    -------
+    X : ndarray or DataFrame of shape (n_labels, n_features)
+    y : ndarray of shape (n_labels,)
+    task : ndarray of shape (n_labels,)
+        Name or number of the label's column.
+    sample : ndarray of shape (n_labels,)
+        Number of the sample that the row comes from.
+
+    Raises
+    ------
+    ValueError
+        If Y is not wide, or holds no label.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sk_mtl.preprocessing import melt_tasks
+    >>> X = np.array([[1.0], [2.0]])
+    >>> melt_tasks(X, [[0, 1], [np.nan, 0]])[1:]
+    (array([0., 1., 0.]), array([0, 1, 1]), array([0, 0, 1]))
+    """
+    n_rows = X.shape[0] if hasattr(X, "shape") else len(X)
+    columns, names = read_columns(Y, n_rows)
+    if names is None:
+        raise ValueError("Y has one label per row: there is nothing to melt. Pass a column a task.")
+    found = [
+        read_labels(column, f"column {name!r} of Y")
+        for column, name in zip(columns, names, strict=True)
+    ]
+    kinds = {values.dtype.kind in "US" for values, labelled in found if labelled.any()}
+    if not kinds:
+        raise ValueError("Y holds no label.")
+    sample = np.concatenate([np.flatnonzero(labelled) for _, labelled in found])
+    code = np.repeat(np.arange(len(names)), [len(values) for values, _ in found])
+    parts = [values for values, _ in found if len(values)]
+    y = np.concatenate(parts if len(kinds) == 1 else [part.astype(object) for part in parts])
+    order = np.lexsort([code, sample])
+    X = X if hasattr(X, "iloc") else np.asarray(X)
+    melted = _safe_indexing(X, sample[order])
+    if hasattr(melted, "reset_index"):
+        melted = melted.reset_index(drop=True)
+    return melted, y[order], names[code[order]], sample[order]
