@@ -22,9 +22,9 @@ from sk_mtl._class_targets import ClassTargets
 from sk_mtl._covariance import covariance_within_tasks
 from sk_mtl._fitted import FittedNetwork
 from sk_mtl._inputs import Inputs, read_inputs
-from sk_mtl._parameters import layer_sizes
+from sk_mtl._parameters import layer_sizes, learns_task_weight, net_settings
 from sk_mtl._rows import TrainingRows
-from sk_mtl._scaling import InputScaler, positions
+from sk_mtl._scaling import InputScaler, every_position
 from sk_mtl._schedule import Stage, stages_of
 from sk_mtl._tasks import Array, TaskSet, listing
 from sk_mtl._validation_split import hold_out
@@ -234,7 +234,7 @@ class BaseAligned(FittedNetwork, metaclass=ABCMeta):
     def _weighted(self, rows: TrainingRows) -> TrainingRows:
         """The rows with their tasks' weights; those that are left without any are dropped."""
         factor = self.task_weight_
-        if self._learns_task_weight:
+        if learns_task_weight(self.task_weight):
             factor = np.ones_like(factor)
         weight = rows.weight * (factor if rows.task is None else factor[rows.task])
         counted = weight > 0 if weight.ndim == 1 else (weight > 0).any(axis=1)
@@ -245,20 +245,13 @@ class BaseAligned(FittedNetwork, metaclass=ABCMeta):
             )
         return replace(rows, weight=weight).take(counted)
 
-    @property
-    def _learns_task_weight(self) -> bool:
-        return isinstance(self.task_weight, str) and self.task_weight == "uncertainty"
-
     def _settings(self) -> dict[str, Any]:
         """The parameters that a net is built from."""
-        params: dict[str, Any] = self.get_params(deep=False)
-        params["hidden_layer_sizes"] = layer_sizes(self.hidden_layer_sizes)
-        params["learns_task_weight"] = self._learns_task_weight
-        for name in ("task_weight", "task_column", "random_state"):
-            del params[name]
-        if params["input_scaling"] == "auto":
-            params["input_scaling"] = "principal" if self.shared_module is None else None
-        return params
+        settings = net_settings(self.get_params(deep=False))
+        settings["hidden_layer_sizes"] = layer_sizes(self.hidden_layer_sizes)
+        if settings["input_scaling"] == "auto":
+            settings["input_scaling"] = "principal" if self.shared_module is None else None
+        return settings
 
     def _build(self, rows: TrainingRows, *, keep: bool) -> None:
         """Scale the features and make a net, untrained or with the weights of the last one."""
@@ -293,7 +286,9 @@ class BaseAligned(FittedNetwork, metaclass=ABCMeta):
         self._scaler = InputScaler.fit(rows.features, rows.row_weight, settings["input_scaling"])
         self.feature_mean_, self.feature_map_ = self._scaler.mean, self._scaler.weight
         scaled = self._scaler.transform(rows.features)
-        self._covariance = covariance_within_tasks(*positions(scaled, rows.task, rows.row_weight))
+        self._covariance = covariance_within_tasks(
+            *every_position(scaled, rows.task, rows.row_weight)
+        )
 
     def _make_network(self, rows: TrainingRows, settings: dict[str, Any]) -> AlignedNetwork:
         from sk_mtl._building import build_alignment, build_network
@@ -322,7 +317,7 @@ class BaseAligned(FittedNetwork, metaclass=ABCMeta):
         self.validation_scores_ = (
             [epoch["valid_score"] for epoch in history] if self.early_stopping else None
         )
-        if self._learns_task_weight:
+        if learns_task_weight(self.task_weight):
             weight = np.exp(self.net_.module_.log_weight().detach().cpu().numpy())
             self.task_weight_ = weight / weight.mean()
         self._epochs_done += self.n_iter_

@@ -16,7 +16,7 @@ from sk_mtl._heads import TaskHeads
 from sk_mtl._losses import TaskLoss, squared_error
 from sk_mtl._network import AlignedNetwork, probabilities
 from sk_mtl._rows import TrainingRows
-from sk_mtl._scaling import InputScaler, positions
+from sk_mtl._scaling import InputScaler, every_position
 from sk_mtl._shared import SharedModule, fully_connected
 from sk_mtl._tasks import Array
 from sk_mtl._training import FullBatchNet, MiniBatchNet
@@ -101,7 +101,8 @@ def build_alignment(
             f"alignment_rank={rank} exceeds the number of features, {n_features}. Reduce "
             'alignment_rank, or pass alignment="full".'
         )
-    scaled, task, weight = positions(scaler.transform(rows.features), rows.task, rows.row_weight)
+    scaled = scaler.transform(rows.features)
+    scaled, task, weight = every_position(scaled, rows.task, rows.row_weight)
     start = None
     # Among themselves, a single task, or tasks that share their rows, have nothing to align.
     if params["alignment_init"] == "coral" and (to_source or (task is not None and n_tasks > 1)):

@@ -127,3 +127,15 @@ def layer_sizes(sizes: Any) -> list[int]:
     if wrong:
         raise ValueError(f"hidden_layer_sizes must be positive integers; got {listing(wrong)}.")
     return [int(size) for size in listed]
+
+
+def net_settings(params: dict[str, Any]) -> dict[str, Any]:
+    """The parameters that a net is built from, out of all of an estimator's."""
+    settings = params | {"learns_task_weight": learns_task_weight(params["task_weight"])}
+    for name in ("task_weight", "task_column", "random_state"):
+        del settings[name]
+    return settings
+
+
+def learns_task_weight(task_weight: Any) -> bool:
+    return isinstance(task_weight, str) and task_weight == "uncertainty"

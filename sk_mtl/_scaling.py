@@ -43,7 +43,7 @@ class InputScaler:
         n_features = X.shape[-1]
         if kind is None:
             return cls(np.zeros(n_features), np.ones(n_features))
-        X, _, row_weight = positions(X.astype(np.float64, copy=False), None, row_weight)
+        X, _, row_weight = every_position(X.astype(np.float64, copy=False), None, row_weight)
         share = row_weight / row_weight.sum()
         mean = share @ X
         centred = X - mean
@@ -81,7 +81,7 @@ class InputScaler:
         return np.asarray(np.linalg.pinv(theirs) @ own)
 
 
-def positions(
+def every_position(
     X: Floats, task: npt.NDArray[Any] | None, row_weight: Floats
 ) -> tuple[Floats, npt.NDArray[Any] | None, Floats]:
     """All positions of rows that have several, padding left out; each with its row's task, weight.

@@ -14,7 +14,7 @@ from sklearn.utils._param_validation import HasMethods, Interval
 from sk_mtl._classifier import MultiTaskAlignedClassifier
 from sk_mtl._classifying import AlignedClassifier
 from sk_mtl._docs import documented
-from sk_mtl._parameters import AlignedParameters
+from sk_mtl._parameters import AlignedParameters, net_settings
 from sk_mtl._rows import TrainingRows
 from sk_mtl._schedule import Stage, stages_from_source, stages_of
 from sk_mtl._tasks import listing
@@ -193,11 +193,7 @@ class AlignedTransferClassifier(AlignedClassifier, _TransferParameters):
     def _settings(self) -> dict[str, Any]:
         source = self._fitted_source()
         trunk = MultiTaskAlignedClassifier()._settings() if source is None else source._built_with
-        settings = {**trunk, **self.get_params(deep=False)}
-        settings["learns_task_weight"] = self._learns_task_weight
-        for name in ("task_weight", "task_column", "random_state"):
-            del settings[name]
-        return settings
+        return trunk | net_settings(self.get_params(deep=False))
 
     def _set_scaling(self, rows: TrainingRows, settings: dict[str, Any]) -> None:
         source = self._fitted_source()

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from sk_mtl._parameters import learns_task_weight
 from sk_mtl._tasks import Array, listing
 
 
@@ -23,7 +24,7 @@ def resolve_task_weight(task_weight: Any, ids: Array, rows_per_task: Array) -> A
     -------
     ndarray of shape (n_tasks,)
     """
-    if task_weight is None or (isinstance(task_weight, str) and task_weight == "uncertainty"):
+    if task_weight is None or learns_task_weight(task_weight):
         # Learned weights start from equal ones.
         return np.ones(len(ids))
     if isinstance(task_weight, str):  # "balanced", the only string left that may come here

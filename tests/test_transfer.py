@@ -329,3 +329,13 @@ def test_sequences_and_tables_do_not_mix() -> None:
     AlignedTransferClassifier(source).fit(sequences, y)
     with pytest.raises(ValueError, match="in 2 dimensions; the source was fitted on 5 in 3"):
         AlignedTransferClassifier(source).fit(X, y)
+
+
+def test_parameters_have_the_defaults_of_a_fit_from_scratch() -> None:
+    mine, plain = (
+        AlignedTransferClassifier().get_params(),
+        MultiTaskAlignedClassifier().get_params(),
+    )
+    assert set(mine) - set(plain) == {"source", "fine_tune_epochs"}
+    shared = set(mine) & set(plain)
+    assert {name: mine[name] for name in shared} == {name: plain[name] for name in shared}
