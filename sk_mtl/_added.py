@@ -21,6 +21,8 @@ from sk_mtl._scaling import InputScaler
 from sk_mtl._tasks import Array
 from sk_mtl._value_targets import ValueTargets
 
+_SHIFT = 0.3  # variance of the log-odds of one population's classes about another's
+
 Logit = tuple[Tensor, Tensor]  # weights and bias
 
 
@@ -91,19 +93,24 @@ def network_from_source(
         own = InputScaler.fit(rows.features, rows.row_weight, params["input_scaling"])
         own_scale[-len(own.mean) :, -len(own.mean) :] = torch.as_tensor(own.after(scaler))
     given = GivenHeads(weight, bias, own_scale.to(weight), torch.zeros_like(weight[0, :, 0]))
-    variances = targets.bias_variances(rows, bias.cpu().numpy())
     network = AlignedNetwork(
         alignment,
         source.shared,
-        TaskHeads(targets.plan, weight.shape[1], variances, given),
+        TaskHeads(targets.plan, weight.shape[1], targets.bias_variances(rows), given),
         capacity=source.capacity,
         skip_connection=source.skip_connection,
         penalties=penalties_of(params),
         n_uncertain=len(targets.plan.family) if params["learns_task_weight"] else 0,
     ).to(weight)
     inputs = run(network, scaler, rows.features, rows.task, AlignedNetwork.head_inputs)
-    centre = np.average(inputs, axis=0, weights=rows.row_weight)
-    network.heads.centre.copy_(torch.as_tensor(centre))
+    centre = torch.as_tensor(np.average(inputs, axis=0, weights=rows.row_weight)).to(weight)
+    # The biases are those of rows at the centre, around what the given heads say there: which
+    # the counts of another population need not bear out.
+    expected = bias + torch.einsum("i,fic->fc", centre, weight)
+    variances = targets.bias_variances(rows, expected.cpu().numpy())
+    given_columns = (weight != 0).any(dim=1).cpu().numpy()
+    variances[1] = np.where(given_columns, np.maximum(variances[1], _SHIFT), variances[1])
+    network.heads.settle(centre, variances)
     return network
 
 

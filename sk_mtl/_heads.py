@@ -84,6 +84,11 @@ class TaskHeads(nn.Module):
             self.register_buffer("own_scale", given.own_scale)
             self.register_buffer("centre", given.centre)
 
+    def settle(self, centre: Tensor, bias_variance: Array) -> None:
+        """Let own weights act on features about a centre, with these priors of the biases."""
+        self.centre.copy_(centre)
+        self.bias_precision.copy_(torch.as_tensor(1 / bias_variance))
+
     def forward(self, features: Tensor, segments: Segments | None) -> Tensor:
         """Logits of each row's own task, or of all tasks where ``segments`` is None.
 
