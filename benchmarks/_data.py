@@ -101,7 +101,7 @@ def data_folder() -> Path:
     return folder
 
 
-def _load(name: str) -> dict[str, NDArray[Any]]:
+def load(name: str) -> dict[str, NDArray[Any]]:
     """The arrays of one file of the data folder."""
     path = data_folder() / f"{name}.npz"
     if not path.is_file():
@@ -110,7 +110,7 @@ def _load(name: str) -> dict[str, NDArray[Any]]:
         return dict(file)
 
 
-def _texts(name: str) -> list[str]:
+def texts(name: str) -> list[str]:
     """The sentences of a text task, in the order of its feature file."""
     path = data_folder() / "sentiment6" / f"{name}.tsv.gz"
     if not path.is_file():
@@ -129,8 +129,8 @@ def _stacked(z: dict[str, NDArray[Any]], metric: Metric) -> Tasks:
 def polarity() -> Dataset:
     """Is this text positive? Four sources, frozen sentence-encoder features (d = 384)."""
     names = ("mr", "cr", "mpqa", "sst")
-    parts = [_load(f"sentiment6_minilm/{name}") for name in names]
-    texts = [text for name in names for text in _texts(name)]
+    parts = [load(f"sentiment6_minilm/{name}") for name in names]
+    texts = [text for name in names for text in texts(name)]
     tasks = Tasks(
         X=np.concatenate([part["X"] for part in parts]).astype(np.float32),
         y=np.concatenate([part["y"] for part in parts]).astype(float),
@@ -145,24 +145,24 @@ def polarity() -> Dataset:
 
 def amazon400() -> Dataset:
     """Is this product review positive? Four product domains (d = 400)."""
-    tasks = _stacked(_load("tabular/amazon400"), "accuracy")
+    tasks = _stacked(load("tabular/amazon400"), "accuracy")
     first = np.unique(tasks.X, axis=0, return_index=True)[1]  # 2 % of the reviews are repeated
     return Dataset(tasks.take(np.sort(first)))
 
 
 def landmine() -> Dataset:
     """Mine or clutter, from radar features (d = 9); 29 fields, 6 % of the rows positive."""
-    return Dataset(_stacked(_load("tabular/landmine"), "roc_auc"), each_class=True)
+    return Dataset(_stacked(load("tabular/landmine"), "roc_auc"), each_class=True)
 
 
 def school() -> Dataset:
     """Is this exam score above the median? 139 schools, one-hot pupil features (d = 28)."""
-    return Dataset(_stacked(_load("tabular/school"), "accuracy"), above_median=True)
+    return Dataset(_stacked(load("tabular/school"), "accuracy"), above_median=True)
 
 
 def tox21() -> Dataset:
     """Is this molecule active in 12 assays? Fingerprints (d = 2048), 17 % of labels missing."""
-    z = _load("molecules/tox21")
+    z = load("molecules/tox21")
     X = np.unpackbits(z["fp"], axis=1).astype(np.float32)
     y = np.where(z["Y"] < 0, np.nan, z["Y"])
     names = tuple(map(str, z["task_names"]))

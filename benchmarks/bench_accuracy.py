@@ -13,7 +13,6 @@ file as markdown. Let only one run at a time write to a file.
 
 import argparse
 import json
-import os
 import sys
 import time
 from collections.abc import Callable
@@ -27,6 +26,7 @@ from threadpoolctl import threadpool_limits
 
 from _baselines import Probabilities, per_task, pooled
 from _data import LOADERS, Tasks, data_folder
+from _results import write, write_results
 from _splits import split
 from _table import Row, table
 
@@ -119,20 +119,6 @@ def key(row: Row) -> tuple[str, int, int, str]:
     return row["data"], row["m"], row["seed"], row["method"]
 
 
-def write(path: Path, text: str) -> None:
-    """Replace a file in one step, so that an interruption leaves the old or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    new = path.with_name(path.name + ".new")
-    new.write_text(text, encoding="utf-8")
-    os.replace(new, path)
-
-
-def write_results(path: Path, rows: list[Row]) -> None:
-    """Store results as a JSON list with one result a line."""
-    lines = ",\n".join(json.dumps(row) for row in sorted(rows, key=key))
-    write(path, f"[\n{lines}\n]\n")
-
-
 def parse_arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
@@ -175,7 +161,7 @@ def main() -> None:
                 row = {"data": name, "m": m, "seed": seed, "method": method}
                 row |= run(method, train, test, seed)
                 rows = [old for old in rows if key(old) != key(row)] + [row]
-                write_results(out, rows)
+                write_results(out, rows, key)
                 seconds = row["wall_seconds"]
                 print(
                     f"{name} m={m} seed={seed} {method}: {row['score']:.2f} ({seconds:.1f} s)",

@@ -37,10 +37,10 @@ from threadpoolctl import threadpool_limits
 from torch import Tensor, nn
 
 from _alignment_table import KEY, Row, key, tables
-from _data import Dataset, Integers, Tasks, _load, _texts, data_folder
+from _data import Dataset, Integers, Tasks, data_folder, load, texts
+from _results import write, write_results
 from _splits import split
 from _texts import text_groups
-from bench_accuracy import write
 from sk_mtl import AlignedTransferClassifier, MultiTaskAlignedClassifier
 
 Params = dict[str, Any]
@@ -216,7 +216,7 @@ def choose_and_score(
 
 def sentiment6() -> Dataset:
     """Six sentence-classification tasks, frozen sentence-encoder features (d = 384)."""
-    parts = [_load(f"sentiment6_minilm/{name}") for name in FIRST_LABEL]
+    parts = [load(f"sentiment6_minilm/{name}") for name in FIRST_LABEL]
     labels = [part["y"] + first for part, first in zip(parts, FIRST_LABEL.values(), strict=True)]
     tasks = Tasks(
         X=np.concatenate([part["X"] for part in parts]).astype(np.float32),
@@ -225,9 +225,7 @@ def sentiment6() -> Dataset:
         names=tuple(FIRST_LABEL),
         metric="accuracy",
     )
-    return Dataset(
-        tasks, group=text_groups([text for name in FIRST_LABEL for text in _texts(name)])
-    )
+    return Dataset(tasks, group=text_groups([text for name in FIRST_LABEL for text in texts(name)]))
 
 
 def in_basis(basis: str, pca: PCA, rows: Tasks, seed: int) -> Tasks:
@@ -300,12 +298,6 @@ def result(names: Any, scores: list[float], chosen: Any, seconds: Any) -> Row:
 PARTS = {"multi-task": multi_task, "transfer": transfer}
 
 
-def write_results(path: Path, rows: list[Row]) -> None:
-    """Store results as a JSON list with one result a line."""
-    lines = ",\n".join(json.dumps(row) for row in rows)
-    write(path, f"[\n{lines}\n]\n")
-
-
 def parse_arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
@@ -351,7 +343,7 @@ def run(arguments: argparse.Namespace, rows: list[Row]) -> list[Row]:
             row = dict(zip(KEY, (part, basis, net, method, seed), strict=True)) | fields
             rows = [old for old in rows if key(old) != key(row)] + [row]
             rows.sort(key=lambda row: (order[key(row)[:-1]], row["seed"]))
-            write_results(arguments.out, rows)
+            write_results(arguments.out, rows, key)
             print(*key(row), f"{row['score']:.2f}", flush=True)
     return rows
 

@@ -27,10 +27,11 @@ import sklearn
 from threadpoolctl import threadpool_limits
 
 from _baselines import Probabilities
-from _data import LOADERS, Dataset, Tasks, _load, data_folder
+from _data import LOADERS, Dataset, Tasks, data_folder, load
+from _results import write, write_results
 from _splits import split
 from _weights_table import KEY, Row, key, tables
-from bench_accuracy import score_tasks, write
+from bench_accuracy import score_tasks
 from sk_mtl import MultiTaskAlignedClassifier, SVDTaskReweighter
 
 RESULTS = Path(__file__).parent / "results" / "task_weights.json"
@@ -100,7 +101,7 @@ def multi_label(name: str) -> Callable[[], Dataset]:
     """A loader of one of the multi-label sets: rare labels, so ROC AUC."""
 
     def of_file() -> Dataset:
-        z = _load(f"tabular/{name}")
+        z = load(f"tabular/{name}")
         names = tuple(map(str, z["label_names"]))
         tasks = Tasks(z["X"].astype(np.float32), z["Y"].astype(float), None, names, "roc_auc")
         return Dataset(tasks, each_class=True)
@@ -171,12 +172,6 @@ def applies(method: str, model: str, name: str, noise: float) -> bool:
     return name in OWN_ROWS or not method.startswith("aligned")
 
 
-def write_results(path: Path, rows: list[Row]) -> None:
-    """Store results as a JSON list with one result a line."""
-    lines = ",\n".join(json.dumps(row) for row in sorted(rows, key=key))
-    write(path, f"[\n{lines}\n]\n")
-
-
 def parse_arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
@@ -218,7 +213,7 @@ def main() -> None:
                 train, test = split(data, m, row["seed"])
                 row |= run(row, train, test)
                 rows = [old for old in rows if key(old) != key(row)] + [row]
-                write_results(out, rows)
+                write_results(out, rows, key)
                 print(*key(row), f"{row['score']:.2f}", flush=True)
     chosen = [row for row in rows if row["data"] in arguments.data]
     print("\n" + tables(chosen, list(METHODS)))

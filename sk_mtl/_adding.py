@@ -54,6 +54,17 @@ class ExtensibleAligned(BaseAligned):
             If an id is known or is not of the kind of the others, a task has no labelled row,
             labels are of another type than the fitted ones, X has other features, or the model
             was fitted without task ids. The model is then as before the call.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sk_mtl import MultiTaskAlignedClassifier
+        >>> rng = np.random.default_rng(0)
+        >>> X, shop = rng.standard_normal((60, 3)), np.repeat(["north", "south"], 30)
+        >>> model = MultiTaskAlignedClassifier(random_state=0).fit(X, X[:, 0] > 0, task=shop)
+        >>> X_new = rng.standard_normal((10, 3))
+        >>> model.add_task(X_new, X_new[:, 0] > 0, task="west").tasks_
+        array(['north', 'south', 'west'], dtype='<U5')
         """
         check_is_fitted(self)
         self._validate_params()

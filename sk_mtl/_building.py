@@ -101,11 +101,15 @@ def build_alignment(
             f"alignment_rank={rank} exceeds the number of features, {n_features}. Reduce "
             'alignment_rank, or pass alignment="full".'
         )
+    # Among themselves, a single task, or tasks that share their rows, have nothing to align.
+    apart = to_source or (rows.task is not None and n_tasks > 1)
+    coral = params["alignment_init"] == "coral" and apart
+    if kind != "low_rank" and not coral:
+        return (FullAlignment if kind == "full" else DiagonalAlignment)(n_tasks, n_features)
     scaled = scaler.transform(rows.features)
     scaled, task, weight = every_position(scaled, rows.task, rows.row_weight)
     start = None
-    # Among themselves, a single task, or tasks that share their rows, have nothing to align.
-    if params["alignment_init"] == "coral" and (to_source or (task is not None and n_tasks > 1)):
+    if coral:
         maps = coral_maps(scaled, task, weight, reference, ids, diagonal=kind == "diagonal")
         start = torch.as_tensor(maps)
     if kind == "full":

@@ -131,6 +131,18 @@ class FittedNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         ------
         ValueError
             As `transform`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sk_mtl import MultiTaskAlignedClassifier
+        >>> rng = np.random.default_rng(0)
+        >>> X, task = rng.standard_normal((60, 3)), np.repeat([0, 1], 30)
+        >>> model = MultiTaskAlignedClassifier(random_state=0).fit(X, X[:, 0] > 0, task=task)
+        >>> z = (X - model.feature_mean_) @ model.feature_map_
+        >>> by_hand = np.einsum("nd,nde->ne", z, model.alignment_[task])
+        >>> bool(np.allclose(model.align(X, task=task), by_hand))
+        True
         """
         features, codes = self._read_rows(X, task)
         aligned = self._of_rows(features, codes, lambda network, *inputs: network.align(*inputs))
@@ -139,7 +151,8 @@ class FittedNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
 
     def _of_rows(self, features: Array, codes: Array | None, compute: Callable[..., Any]) -> Array:
         """What is computed of each row, of all groups of tasks together."""
-        if codes is None and self.alignment_ is not None:
+        groups = self._task_groups()
+        if codes is None and any(group.network.alignment is not None for group in groups):
             raise ValueError(
                 "With a wide y and alignment, each row has one representation per task. Stack the "
                 "tasks, or pass alignment=None."
