@@ -10,6 +10,7 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from sk_mtl._labels import read_columns
+from sk_mtl._saving import Savable
 from sk_mtl._scaling import InputScaler
 from sk_mtl._tasks import Array, TaskSet, read_features
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from sk_mtl._added import AddedTasks, TaskGroup
 
 
-class FittedNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class FittedNetwork(Savable, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """Runs the networks of all tasks, those added after fit included."""
 
     __metadata_request__predict: ClassVar = {"task": True}
@@ -29,6 +30,7 @@ class FittedNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
     _targets: Any  # ClassTargets or ValueTargets: of the tasks that were not added later
     _scaler: InputScaler
     _added: list[AddedTasks]
+    _built_with: dict[str, Any]
     net_: Any
 
     def _task_groups(self) -> list[TaskGroup]:
@@ -208,3 +210,26 @@ class FittedNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "net_")
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What a pickle holds: networks as arrays, but for one that has a module of the user's."""
+        state: dict[str, Any] = super().__getstate__()
+        if self.__sklearn_is_fitted__() and self._built_with["shared_module"] is None:
+            state = self._plain_state()
+        return state
+
+    def _plain_state(self) -> dict[str, Any]:
+        """All attributes, networks as arrays."""
+        state: dict[str, Any] = dict(super().__getstate__())
+        if self.__sklearn_is_fitted__():
+            from sk_mtl._net_state import plain_networks
+
+            state |= plain_networks(self)
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        if isinstance(state.get("net_"), dict):
+            from sk_mtl._net_state import restore_networks
+
+            restore_networks(self)

@@ -36,6 +36,7 @@ from sk_mtl._moments import (
     learn_classes,
     read_targets,
 )
+from sk_mtl._saving import Savable
 from sk_mtl._tasks import Array, TaskSet, check_ids, listing, read_features
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def _aligns_alike(estimator: SVDTaskReweighter) -> bool:
     )
 
 
-class SVDTaskReweighter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class SVDTaskReweighter(Savable, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """Weigh tasks by how much of their signal lies in the directions that tasks share.
 
     Algorithm 2 of [1]_ (section 3.3): ``theta_i = X.T @ y_i`` over the labelled rows of task i;

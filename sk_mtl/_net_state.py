@@ -1,0 +1,171 @@
+"""Trained networks as plain arrays and numbers, and back: what files and pickles hold of them."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+import torch
+from skorch.history import History
+from torch import Tensor, nn
+
+from sk_mtl._added import AddedTasks
+from sk_mtl._alignment import Alignment, DiagonalAlignment, FullAlignment, LowRankAlignment
+from sk_mtl._building import build_net, usable_device
+from sk_mtl._heads import GivenHeads, TaskHeads
+from sk_mtl._network import AlignedNetwork
+from sk_mtl._plan import HeadPlan
+from sk_mtl._shared import SharedModule, fully_connected
+from sk_mtl._tasks import Array
+from sk_mtl._users_module import users_module
+
+Arrays = dict[str, Array]
+
+_ALIGNMENTS: dict[str, type[Alignment]] = {
+    "full": FullAlignment,
+    "low_rank": LowRankAlignment,
+    "diagonal": DiagonalAlignment,
+}
+
+
+def plain_networks(estimator: Any) -> dict[str, Any]:
+    """The attributes of a fitted estimator that hold networks, free of torch and skorch."""
+    net = estimator.net_
+    network = net.module_
+    return {
+        "net_": {
+            "alignment": _kind(network.alignment),
+            "capacity": network.capacity,
+            "skip_connection": network.skip_connection,
+            "penalties": network.penalties,
+            "arrays": _arrays(network),
+            "optimizer": _plain(net.optimizer_.state_dict()),
+            "history": [dict(epoch) for epoch in net.history],
+        },
+        "_added": [
+            {
+                "targets": added.targets,
+                "alignment": _kind(added.alignment),
+                "arrays": _arrays(added.alignment, "alignment.") | _arrays(added.heads, "heads."),
+            }
+            for added in estimator._added
+        ],
+    }
+
+
+def restore_networks(estimator: Any) -> None:
+    """Put nets in the place of what `plain_networks` has made of them."""
+    plain, settings = estimator.net_, dict(estimator._built_with)
+    try:
+        usable_device(settings["device"])
+    except ValueError as error:
+        warnings.warn(f"The network is loaded to the CPU: {error}", UserWarning, stacklevel=4)
+        settings["device"] = "cpu"
+    arrays = plain["arrays"]
+    network = AlignedNetwork(
+        _alignment(plain["alignment"], arrays),
+        SharedModule(_shared_module(settings, len(estimator.feature_mean_), arrays)),
+        _heads(estimator._targets.plan, arrays),
+        capacity=plain["capacity"],
+        skip_connection=plain["skip_connection"],
+        penalties=plain["penalties"],
+        n_uncertain=len(arrays.get("certainty", ())),
+    )
+    net = build_net(network, estimator._targets.loss, settings, fixed_b=estimator._fixed_b)
+    net.module_.load_state_dict(_tensors(arrays))
+    net.optimizer_.load_state_dict(_with_tensors(plain["optimizer"]))
+    net.history_ = History(plain["history"])
+    example = next(net.module_.heads.parameters())
+    estimator.net_ = net
+    estimator._added = [_added_tasks(of_tasks, example) for of_tasks in estimator._added]
+
+
+def _added_tasks(plain: dict[str, Any], example: Tensor) -> AddedTasks:
+    targets, arrays = plain["targets"], plain["arrays"]
+    alignment = _alignment(plain["alignment"], arrays)
+    heads = _heads(targets.plan, arrays)
+    for name, module in (("alignment", alignment), ("heads", heads)):
+        if module is not None:
+            module.to(example).load_state_dict(_tensors(_within(name, arrays)))
+    return AddedTasks(targets, alignment, heads)
+
+
+def _kind(alignment: Alignment | None) -> str | None:
+    return next((kind for kind, cls in _ALIGNMENTS.items() if type(alignment) is cls), None)
+
+
+def _alignment(kind: str | None, arrays: Arrays) -> Alignment | None:
+    """An alignment with room for the arrays."""
+    if kind is None:
+        return None
+    own = _tensors(_within("alignment", arrays))
+    start = own.get("start")
+    if kind == "low_rank":
+        return LowRankAlignment(len(own["down"]), own["down"][0], start)
+    n_tasks, n_features = own["deviation"].shape[:2]
+    return (FullAlignment if kind == "full" else DiagonalAlignment)(n_tasks, n_features, start)
+
+
+def _heads(plan: HeadPlan, arrays: Arrays) -> TaskHeads:
+    """Heads with room for the arrays."""
+    own = _tensors(_within("heads", arrays))
+    given = None
+    if "gain" in own:
+        parts = ("given_weight", "given_bias", "own_scale", "centre")
+        given = GivenHeads(*(own[part] for part in parts))
+    variance = np.ones((2, *own["shared_bias"].shape))
+    return TaskHeads(plan, own["shared"].shape[1], variance, given)
+
+
+def _shared_module(settings: dict[str, Any], n_features: int, arrays: Arrays) -> nn.Module:
+    """B with its trained parameters: lazy layers of a user's module take their size from them."""
+    if settings["shared_module"] is None:
+        chance = np.random.RandomState(0)  # no weight stays what it draws
+        sizes, activation = settings["hidden_layer_sizes"], settings["activation"]
+        return fully_connected(n_features, sizes, activation, chance)
+    module = users_module(settings["shared_module"], n_features, seed=0)
+    module.load_state_dict(_tensors(_within("shared.module", arrays)))
+    return module
+
+
+def _arrays(module: nn.Module | None, prefix: str = "") -> Arrays:
+    if module is None:
+        return {}
+    return {name: _array(value) for name, value in module.state_dict(prefix=prefix).items()}
+
+
+def _array(tensor: Tensor) -> Array:
+    return np.array(tensor.detach().cpu().numpy(), order="C")  # a copy
+
+
+def _tensors(arrays: Arrays) -> dict[str, Tensor]:
+    return {name: torch.tensor(value) for name, value in arrays.items()}
+
+
+def _within(module: str, arrays: Arrays) -> Arrays:
+    """The arrays of one part of a network, by their names in the part."""
+    prefix = module + "."
+    return {n.removeprefix(prefix): value for n, value in arrays.items() if n.startswith(prefix)}
+
+
+def _plain(value: Any) -> Any:
+    """Arrays in the place of tensors, in nested containers."""
+    if isinstance(value, Tensor):
+        return _array(value)
+    if isinstance(value, dict):
+        return {key: _plain(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(_plain(inner) for inner in value)
+    return value
+
+
+def _with_tensors(value: Any) -> Any:
+    """The inverse of `_plain`."""
+    if isinstance(value, np.ndarray):
+        return torch.tensor(value)
+    if isinstance(value, dict):
+        return {key: _with_tensors(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(_with_tensors(inner) for inner in value)
+    return value
