@@ -36,9 +36,8 @@ def hold_out(
     held = np.zeros(n_rows, dtype=bool)
     held[order] = np.diff(steps) > 0
     for column in labels.T:
-        _, stratum = np.unique(
-            column if task is None else np.column_stack([task, column]), axis=0, return_inverse=True
-        )
+        stratum = column if task is None else task * (column.max() + 2) + column
+        _, stratum = np.unique(stratum, return_inverse=True)
         trained = np.bincount(stratum[~held], minlength=stratum.max() + 1)
         held &= (trained[stratum] > 0) | (column == MISSING)
     if held.all() or not held.any():
