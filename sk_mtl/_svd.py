@@ -314,13 +314,7 @@ class SVDTaskReweighter(Savable, ClassNamePrefixFeaturesOutMixin, TransformerMix
             scale = deviation(scatter / total, grand_mean, total)
         if self.center:
             mean = grand_mean
-
-        blocks = [
-            moments[name].theta(self.center, self.scale) / scale
-            if name in moments
-            else np.zeros((1, len(scale)))  # no label so far
-            for name in tasks.ids.tolist()
-        ]
+        blocks = self._blocks(tasks, moments, scale)
         theta = np.vstack(blocks)
         values, components = _leading_directions(theta, self.n_components)
         squares = [((block @ components.T) ** 2).sum() for block in blocks]
@@ -331,6 +325,21 @@ class SVDTaskReweighter(Savable, ClassNamePrefixFeaturesOutMixin, TransformerMix
         self.task_directions_ = np.vstack([_one_direction(block) for block in blocks])
         self.mean_, self.scale_ = mean, scale
         self.n_components_ = self._n_features_out = len(values)
+
+    def _blocks(self, tasks: TaskSet, moments: dict[Any, Moments], scale: Array) -> list[Array]:
+        """theta_i of every task, transposed: (n_columns, n_features)."""
+        return [
+            moments[name].theta(self.center, self.scale) / scale
+            if name in moments
+            else np.zeros((1, len(scale)))  # no label so far
+            for name in tasks.ids.tolist()
+        ]
+
+    def _directions(self) -> tuple[list[Array], list[Any]]:
+        """theta_i of every task, and the classes that its rows stand for."""
+        classes = [self._classes.get(name) for name in self.tasks_.tolist()]
+        blocks = self._blocks(self._tasks, self._moments, self.scale_)
+        return blocks, [None if found is None else found.tolist() for found in classes]
 
     def transform(self, X: Any, task: Any = None) -> Array:
         """Project rows on the shared directions.
