@@ -181,8 +181,10 @@ class BaseAligned(FittedNetwork, metaclass=ABCMeta):
             return TaskSet(inputs.names, "wide")
         if inputs.ids is None:
             return TaskSet(np.array([0]), inputs.route)
-        declared = list(classes) if isinstance(classes, Mapping) else []
-        return TaskSet(np.unique([*np.unique(inputs.ids).tolist(), *declared]), inputs.route)
+        ids = np.unique(inputs.ids)
+        if isinstance(classes, Mapping):  # may name tasks that come later
+            ids = np.unique([*ids.tolist(), *classes])
+        return TaskSet(ids, inputs.route)
 
     def _publish(self) -> None:
         self.tasks_ = self._tasks.ids

@@ -72,7 +72,7 @@ class TaskHeads(nn.Module):
         self.has_weights: Tensor
         self.closed: Tensor
         self.bias_precision: Tensor
-        self.register_buffer("family", torch.as_tensor(plan.family))
+        self.register_buffer("family", torch.tensor(plan.family))
         self.register_buffer("has_weights", torch.as_tensor(plan.has_weights, dtype=torch.float32))
         closed = np.where(plan.is_open, 0.0, -np.inf)
         self.register_buffer("closed", torch.as_tensor(closed, dtype=torch.float32))
@@ -96,6 +96,21 @@ class TaskHeads(nn.Module):
         -------
         Tensor of shape (n_rows, n_columns) or (n_rows, n_tasks, n_columns)
         """
+        weight, bias = self.of_tasks()
+        if segments is not None:
+            return grouped_product(features, weight, segments) + segments.spread(bias)
+        n_tasks, n_inputs, n_columns = weight.shape
+        stacked = weight.permute(1, 0, 2).reshape(n_inputs, n_tasks * n_columns)
+        return (features @ stacked).view(-1, n_tasks, n_columns) + bias
+
+    def of_tasks(self) -> tuple[Tensor, Tensor]:
+        """Weights and biases of the tasks' heads; -inf closes a column.
+
+        Returns
+        -------
+        weight : Tensor of shape (n_tasks, n_inputs, n_columns)
+        bias : Tensor of shape (n_tasks, n_columns)
+        """
         weight = self.shared.index_select(0, self.family) + self.own
         bias = self.shared_bias.index_select(0, self.family) + self.own_bias
         if self.gain is not None:
@@ -105,11 +120,7 @@ class TaskHeads(nn.Module):
         if not self.single_column:
             weight = weight * self.has_weights.unsqueeze(1)
             bias = bias * self.has_weights + self.closed
-        if segments is not None:
-            return grouped_product(features, weight, segments) + segments.spread(bias)
-        n_tasks, n_inputs, n_columns = weight.shape
-        stacked = weight.permute(1, 0, 2).reshape(n_inputs, n_tasks * n_columns)
-        return (features @ stacked).view(-1, n_tasks, n_columns) + bias
+        return weight, bias
 
     def of_families(self) -> tuple[Tensor, Tensor]:
         """Weights and biases of the families' heads, with the mean gain of their tasks."""
