@@ -130,7 +130,7 @@ def polarity() -> Dataset:
     """Is this text positive? Four sources, frozen sentence-encoder features (d = 384)."""
     names = ("mr", "cr", "mpqa", "sst")
     parts = [load(f"sentiment6_minilm/{name}") for name in names]
-    texts = [text for name in names for text in texts(name)]
+    sentences = [text for name in names for text in texts(name)]
     tasks = Tasks(
         X=np.concatenate([part["X"] for part in parts]).astype(np.float32),
         y=np.concatenate([part["y"] for part in parts]).astype(float),
@@ -138,9 +138,9 @@ def polarity() -> Dataset:
         names=names,
         metric="accuracy",
     )
-    if len(texts) != len(tasks.X):
-        sys.exit(f"Benchmark data: {len(texts)} sentences but {len(tasks.X)} rows of features.")
-    return Dataset(tasks, group=text_groups(texts))
+    if len(sentences) != len(tasks.X):
+        sys.exit(f"Benchmark data: {len(sentences)} sentences but {len(tasks.X)} rows of features.")
+    return Dataset(tasks, group=text_groups(sentences))
 
 
 def amazon400() -> Dataset:
