@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.compose import ColumnTransformer
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, StratifiedGroupKFold, StratifiedKFold
@@ -33,10 +34,34 @@ def per_task(train: Tasks, test: Tasks, seed: int) -> Probabilities:
         if len(np.unique(y)) < 2:
             probability[test.at(task)] = y[0]
             continue
-        model = _tuned(StandardScaler(), X, y, PER_TASK_C, train.metric, seed)
+        model = TunedLogisticRegression(train.metric, seed).fit(X, y)
         X_test = test.X[test.rows(task)].astype(float)
         probability[test.at(task)] = model.predict_proba(X_test)[:, 1]
     return probability
+
+
+class TunedLogisticRegression(ClassifierMixin, BaseEstimator):
+    """A scaled LogisticRegression, its C chosen by cross-validation: `per_task` for one task."""
+
+    def __init__(self, metric: Metric, seed: int) -> None:
+        self.metric = metric
+        self.seed = seed
+
+    def fit(self, X: NDArray[Any], y: NDArray[Any]) -> "TunedLogisticRegression":
+        """Choose C and fit to all rows. Labels are 0 and 1."""
+        self.classes_, codes = np.unique(y, return_inverse=True)
+        self.model_ = _tuned(
+            StandardScaler(), X.astype(float), codes, PER_TASK_C, self.metric, self.seed
+        )
+        return self
+
+    def predict_proba(self, X: NDArray[Any]) -> Probabilities:
+        """Of both classes."""
+        return np.asarray(self.model_.predict_proba(X.astype(float)))
+
+    def predict(self, X: NDArray[Any]) -> NDArray[Any]:
+        """The more probable class."""
+        return np.asarray(self.classes_[self.predict_proba(X).argmax(axis=1)])
 
 
 def pooled(train: Tasks, test: Tasks, seed: int) -> Probabilities:

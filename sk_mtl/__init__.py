@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sk_mtl._classifier import MultiTaskAlignedClassifier
     from sk_mtl._regressor import MultiTaskAlignedRegressor
+    from sk_mtl._selective_classifier import SelectiveTransferClassifier
+    from sk_mtl._selective_regressor import SelectiveTransferRegressor
     from sk_mtl._svd import SVDTaskReweighter
     from sk_mtl._transfer import AlignedTransferClassifier
 
@@ -17,6 +19,8 @@ __all__ = [
     "MultiTaskAlignedClassifier",
     "MultiTaskAlignedRegressor",
     "SVDTaskReweighter",
+    "SelectiveTransferClassifier",
+    "SelectiveTransferRegressor",
 ]
 
 _HOMES = {
@@ -24,6 +28,8 @@ _HOMES = {
     "MultiTaskAlignedClassifier": "sk_mtl._classifier",
     "MultiTaskAlignedRegressor": "sk_mtl._regressor",
     "SVDTaskReweighter": "sk_mtl._svd",
+    "SelectiveTransferClassifier": "sk_mtl._selective_classifier",
+    "SelectiveTransferRegressor": "sk_mtl._selective_regressor",
 }
 
 

@@ -15,6 +15,7 @@ from sk_mtl._base import trains_in_batches
 from sk_mtl._class_targets import ClassTargets
 from sk_mtl._inputs import Inputs
 from sk_mtl._labels import LabelSet, columns_as_array, read_labels
+from sk_mtl._scoring import mean_over_columns
 from sk_mtl._tasks import Array, TaskSet, listing
 
 if TYPE_CHECKING:
@@ -196,7 +197,7 @@ n_tasks) or list of ndarray
         def accuracy(true: Array, guess: Array, weight: Array) -> float:
             return float(np.average(guess == true, weights=weight))
 
-        return self._mean_over_columns(predicted, y, sample_weight, read_labels, accuracy)
+        return mean_over_columns(self._tasks, predicted, y, sample_weight, read_labels, accuracy)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

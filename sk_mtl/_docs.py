@@ -106,6 +106,20 @@ default=None
     verbose : bool or int, default=False
         Whether to print a line per epoch.
 """,
+    "selective_parameters": """
+    cv : int, splitter or iterable, default=5
+        Folds: their number (random, of all classes of all tasks alike; of a wide ``y`` of its
+        rows), a scikit-learn splitter, or pairs of row numbers.
+    blend : bool, default=True
+        False: each task takes one of the two models, the one that is more likely to be better.
+    task_column : column name or int, default=None
+        Column of X that holds the task ids. ``multi_task`` gets X with it if it has a
+        ``task_column`` of its own or is a pipeline; else the other columns, and ``task=``.
+    n_jobs : int, default=None
+        Folds fitted at a time, as in scikit-learn.
+    random_state : int, RandomState instance or None, default=None
+        Decides the folds, and the chance in the default ``multi_task``.
+""",
     "common_attributes": """
     tasks_ : ndarray of shape (n_tasks,)
         Sorted task ids, or the columns of a wide ``y``; then the tasks added by `add_task`.

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
-from sk_mtl._labels import read_columns
 from sk_mtl._saving import Savable
 from sk_mtl._scaling import InputScaler
 from sk_mtl._tasks import Array, TaskSet, read_features
@@ -166,31 +165,6 @@ class FittedNetwork(Savable, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
             out[rows] = outputs
         assert out is not None
         return out
-
-    def _mean_over_columns(
-        self,
-        predicted: Array,
-        y: Any,
-        sample_weight: Any,
-        read: Callable[[Array, str], tuple[Array, Array]],
-        metric: Callable[[Array, Array, Array], float],
-        least_rows: int = 1,
-    ) -> float:
-        """Mean over the tasks of a metric of the labelled rows of a wide ``y``."""
-        columns, names = read_columns(y, len(predicted))
-        if len(columns) != len(self.tasks_):
-            raise ValueError(f"y has {len(columns)} columns for {len(self.tasks_)} tasks.")
-        if names is not None and hasattr(y, "columns"):
-            self._tasks.check_columns(names)
-        weight = _check_sample_weight(sample_weight, predicted, ensure_non_negative=True)
-        per_task = []
-        for column, guess, name in zip(columns, predicted.T, self.tasks_.tolist(), strict=True):
-            true, labelled = read(column, f"column {name!r} of y")
-            if np.count_nonzero(weight[labelled]) >= least_rows:
-                per_task.append(metric(true, guess[labelled], weight[labelled]))
-        if not per_task:
-            raise ValueError("y holds no label of positive weight: there is nothing to score.")
-        return float(np.mean(per_task))
 
     @property
     def alignment_(self) -> Array | None:

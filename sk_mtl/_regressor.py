@@ -15,6 +15,7 @@ from sk_mtl._base import trains_in_batches
 from sk_mtl._docs import documented
 from sk_mtl._inputs import Inputs
 from sk_mtl._parameters import AlignedParameters
+from sk_mtl._scoring import mean_over_columns
 from sk_mtl._tasks import Array, TaskSet
 from sk_mtl._value_targets import ValueTargets, read_values
 
@@ -180,4 +181,6 @@ class MultiTaskAlignedRegressor(RegressorMixin, ExtensibleAligned, AlignedParame
         def r2(true: Array, guess: Array, weight: Array) -> float:
             return float(r2_score(true, guess, sample_weight=weight))
 
-        return self._mean_over_columns(predicted, y, sample_weight, read_values, r2, least_rows=2)
+        return mean_over_columns(
+            self._tasks, predicted, y, sample_weight, read_values, r2, least_rows=2
+        )

@@ -1,0 +1,394 @@
+"""What the selective meta-estimators have in common: two models, and how far to trust each."""
+
+from __future__ import annotations
+
+from abc import ABCMeta, abstractmethod
+from collections.abc import Hashable, Iterator
+from dataclasses import dataclass
+from numbers import Integral
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from sklearn.base import BaseEstimator, MetaEstimatorMixin, _fit_context, clone
+from sklearn.model_selection import KFold, check_cv
+from sklearn.utils import _safe_indexing, check_random_state
+from sklearn.utils._param_validation import HasMethods
+from sklearn.utils.metadata_routing import MetadataRequest, get_routing_for_object
+from sklearn.utils.parallel import Parallel, delayed
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    _num_samples,
+    check_array,
+    check_is_fitted,
+    validate_data,
+)
+
+from sk_mtl._blending import posterior_weights
+from sk_mtl._labels import columns_as_array, read_columns
+from sk_mtl._tasks import Array, TaskSet, check_ids, split_column
+from sk_mtl.model_selection import TaskStratifiedKFold
+
+if TYPE_CHECKING:
+    from typing import Self
+
+_SHARES = np.linspace(0, 1, 11)  # of the multi-task model, that a blend may have
+
+
+@dataclass(frozen=True)
+class _Task:
+    """The labelled rows of one task: their numbers among all rows, labels and weights."""
+
+    rows: Array
+    labels: Array
+    weight: Array
+
+
+@dataclass(frozen=True)
+class _Data:
+    """Rows of all tasks, of which any can be fitted.
+
+    Attributes
+    ----------
+    X : table
+        As the multi-task estimator takes it.
+    features : table
+        Without the task column.
+    ids : ndarray of shape (n_rows,) or None
+    columns : list of ndarray
+        The columns of ``y``.
+    weight : ndarray or None
+    tasks : list of _Task
+    """
+
+    X: Any
+    features: Any
+    ids: Array | None
+    columns: list[Array]
+    weight: Array | None
+    tasks: list[_Task]
+
+    @property
+    def rows(self) -> Array:
+        """The rows that have a label of some task."""
+        return np.unique(np.concatenate([task.rows for task in self.tasks]))
+
+
+@dataclass(frozen=True)
+class _MultiTaskModel:
+    """A fitted multi-task estimator, and the tasks that it has seen, in their order."""
+
+    estimator: Any
+    seen: list[int]
+
+
+class SelectiveTransfer(MetaEstimatorMixin, BaseEstimator, metaclass=ABCMeta):
+    """Fits a multi-task model and one per task, and weighs them by held-out rows."""
+
+    __metadata_request__fit: ClassVar = {"task": True}
+    __metadata_request__predict: ClassVar = {"task": True}
+    __metadata_request__score: ClassVar = {"task": True}
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "multi_task": [HasMethods(["fit", "predict"]), None],
+        "single_task": [HasMethods(["fit", "predict"]), None],
+        "cv": ["cv_object"],
+        "blend": ["boolean"],
+        "task_column": [Hashable],
+        "n_jobs": [Integral, None],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self,
+        multi_task: Any = None,
+        single_task: Any = None,
+        *,
+        cv: Any = 5,
+        blend: bool = True,
+        task_column: Hashable = None,
+        n_jobs: int | None = None,
+        random_state: Any = None,
+    ) -> None:
+        self.multi_task = multi_task
+        self.single_task = single_task
+        self.cv = cv
+        self.blend = blend
+        self.task_column = task_column
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+
+    @abstractmethod
+    def _default(self, seed: int) -> Any:
+        """The multi-task estimator where the user names none."""
+
+    @abstractmethod
+    def _read_labels(self, column: Array, what: str) -> tuple[Array, Array]:
+        """The labels that a column holds, and which of its entries hold one."""
+
+    @abstractmethod
+    def _learn_labels(self, columns: list[Array], codes: Array | None, tasks: TaskSet) -> None:
+        """Set the public attributes that describe the labels."""
+
+    @abstractmethod
+    def _answers(
+        self, model: Any, X: Any, told: dict[str, Any], labels: Array, at: int | None
+    ) -> Array:
+        """What a model says of rows whose labels are known; NaN where it cannot know the label.
+
+        ``at`` is the position of the task in a model of a wide ``y``.
+        """
+
+    @abstractmethod
+    def _evidence(
+        self, shares: Array, multi: Array, single: Array, task: _Task
+    ) -> tuple[Array, Array]:
+        """Log-likelihood of each share, and each row's gain by the multi-task model."""
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X: Any, y: Any, task: Any = None, sample_weight: Any = None) -> Self:
+        """Fit both kinds of models, and decide for every task how far to trust each.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_columns)
+            Features, and the task column if ``task_column`` is set.
+        y : array-like of shape (n_samples,) or (n_samples, n_tasks)
+            As in `MultiTaskAlignedClassifier`: stacked rows, or wide with gaps.
+        task : array-like of shape (n_samples,), default=None
+            Task id of each row.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights, passed to both estimators. A row of weight 0 is left out.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If tasks are named in two ways, the multi-task estimator cannot be told of them, or
+            an estimator refuses the rows.
+        """
+        random = check_random_state(self.random_state)
+        self._multi = self.multi_task
+        if self.multi_task is None:
+            self._multi = self._default(int(random.randint(np.iinfo(np.int32).max)))
+        data, tasks = self._read(X, y, task, sample_weight)
+        folds = list(self._folds(data, random))
+        held_out = Parallel(n_jobs=self.n_jobs)(
+            delayed(self._held_out)(data, train, test) for train, test in folds
+        )
+        self._weigh(data, held_out)
+        self.multi_task_ = self._fit_multi(data, data.rows).estimator
+        self.single_task_ = [self._fit_single(data, task, task.rows) for task in data.tasks]
+        self._tasks = tasks
+        return self
+
+    def _read(self, X: Any, y: Any, task: Any, sample_weight: Any) -> tuple[_Data, TaskSet]:
+        X, features, ids, route = self._split(X, task, reset=True)
+        n_rows = _num_samples(X)
+        columns, names = read_columns(y, n_rows)
+        if names is not None and ids is not None:
+            raise ValueError(
+                f"y has {len(columns)} columns, which are tasks, and the rows name tasks as well. "
+                "Pass one label per row, or drop the task ids."
+            )
+        weight = None
+        if sample_weight is not None:
+            weight = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
+            if not weight.any():
+                raise ValueError("sample_weight is zero for every row: nothing is left to fit.")
+        counted = np.flatnonzero(np.ones(n_rows) if weight is None else weight)
+        ids_counted = None if ids is None else ids[counted]
+        if names is not None:
+            tasks = TaskSet(names, "wide")
+        else:
+            tasks = TaskSet(np.array([0]) if ids_counted is None else np.unique(ids_counted), route)
+        codes = tasks.encode(ids_counted, len(counted))
+        counted_columns = [column[counted] for column in columns]
+        self._learn_labels(counted_columns, codes, tasks)
+        self.tasks_ = tasks.ids
+        of_tasks = []
+        for t, name in enumerate(tasks.ids.tolist()):
+            column = columns[t if tasks.wide else 0]
+            rows = counted if codes is None else counted[codes == t]
+            labels, labelled = self._read_labels(column[rows], f"y of task {name!r}")
+            if not labelled.all() and not tasks.wide:
+                raise ValueError(
+                    f"Input y contains NaN: {(~labelled).sum()} rows of task {name!r} have no "
+                    "label. Drop them, or pass a wide y with one column per task."
+                )
+            rows = rows[labelled]
+            if not len(rows):
+                raise ValueError(
+                    f"The task {name!r} has no labelled row of positive weight. Leave it out."
+                )
+            own = np.ones(len(rows)) if weight is None else weight[rows]
+            of_tasks.append(_Task(rows, labels, own))
+        return _Data(X, features, ids, columns, weight, of_tasks), tasks
+
+    def _split(self, X: Any, task: Any, *, reset: bool) -> tuple[Any, Any, Array | None, Any]:
+        """X for the multi-task estimator, X without the task column, ids and how they came."""
+        if not hasattr(X, "columns"):
+            X = check_array(X, dtype=None, ensure_all_finite=False, estimator=self)
+        validate_data(self, X, reset=reset, skip_check_array=True)
+        consumes = _consumes_task(self._multi)
+        if self.task_column is None:
+            if task is None:
+                return X, X, None, "none"
+            if not consumes:
+                raise ValueError(
+                    f"multi_task={self._multi} does not take task=. Pass the tasks as a column of "
+                    "X, and task_column= to it and to this estimator."
+                )
+            return X, X, self._checked(task, X), "keyword"
+        if task is not None:
+            raise ValueError(
+                f"Tasks are named twice: task_column={self.task_column!r} and the task= keyword. "
+                "Drop one of them."
+            )
+        features, ids = split_column(X, self.task_column)
+        if isinstance(features, np.ndarray) and features.dtype == object:
+            features = check_array(features, dtype="numeric", ensure_all_finite=False)
+        tells = consumes and getattr(self._multi, "task_column", None) is None
+        return features if tells else X, features, self._checked(ids, X), "column"
+
+    def _checked(self, task: Any, X: Any) -> Array:
+        ids = check_ids(task, where="task")
+        if len(ids) != _num_samples(X):
+            raise ValueError(f"task has {len(ids)} entries for {_num_samples(X)} rows of X.")
+        return ids
+
+    def _told(self, ids: Array | None, rows: Any) -> dict[str, Any]:
+        """The keyword that tells the multi-task estimator of the rows' tasks, if it needs one."""
+        own_column = getattr(self._multi, "task_column", None) is not None
+        if ids is None or own_column or not _consumes_task(self._multi):
+            return {}
+        return {"task": ids[rows]}
+
+    def _folds(self, data: _Data, random: np.random.RandomState) -> Iterator[tuple[Array, Array]]:
+        """Numbers of the rows to train on, and of those held out."""
+        used = data.rows
+        if not isinstance(self.cv, Integral):
+            target = data.columns[0] if len(data.columns) == 1 else None
+            for train, test in check_cv(self.cv, target).split(data.X, target):
+                yield np.intersect1d(train, used), np.intersect1d(test, used)
+            return
+        seed = int(random.randint(np.iinfo(np.int32).max))
+        n_splits = min(int(self.cv), len(used))
+        if n_splits < 2:
+            return
+        if len(data.columns) > 1:
+            folds = KFold(n_splits, shuffle=True, random_state=seed).split(used)
+        else:
+            ids = np.zeros(len(used), dtype=int) if data.ids is None else data.ids[used]
+            splitter = TaskStratifiedKFold(n_splits, random_state=seed)
+            folds = splitter.split(used, data.columns[0][used], task=ids)
+        for train, test in folds:
+            yield used[train], used[test]
+
+    def _fit_multi(self, data: _Data, rows: Array) -> _MultiTaskModel:
+        """The multi-task estimator, fitted to some rows."""
+        inside = np.zeros(_num_samples(data.X), dtype=bool)
+        inside[rows] = True
+        seen = [t for t, task in enumerate(data.tasks) if inside[task.rows].any()]
+        columns = data.columns
+        if len(columns) > 1:
+            columns = [columns[t] for t in seen]
+        if len(data.columns) > 1 and len(columns) == 1:  # no longer wide: no gaps
+            of_task = data.tasks[seen[0]].rows
+            rows = of_task[inside[of_task]]
+        columns = [column[rows] for column in columns]
+        y = columns[0] if len(columns) == 1 else columns_as_array(columns)
+        told = self._told(data.ids, rows)
+        if data.weight is not None:
+            told["sample_weight"] = data.weight[rows]
+        model = clone(self._multi).fit(_safe_indexing(data.X, rows), y, **told)
+        return _MultiTaskModel(model, seen)
+
+    def _fit_single(self, data: _Data, task: _Task, rows: Array) -> Any:
+        """The single-task estimator, fitted to some of a task's rows; None if it cannot be."""
+        own = np.isin(task.rows, rows)
+        labels = task.labels[own]
+        if not self._can_fit(labels):
+            return None
+        told = {} if data.weight is None else {"sample_weight": task.weight[own]}
+        X = data.X if self.single_task is None else data.features
+        estimator = self._multi if self.single_task is None else self.single_task
+        return clone(estimator).fit(_safe_indexing(X, task.rows[own]), labels, **told)
+
+    def _can_fit(self, labels: Array) -> bool:
+        return len(labels) > 0
+
+    def _held_out(
+        self, data: _Data, train: Array, test: Array
+    ) -> list[tuple[int, Array, Array, Array]]:
+        """Of each task with rows on both sides: which rows, and what both models say of them."""
+        multi = self._fit_multi(data, train)
+        found = []
+        for t in multi.seen:
+            task = data.tasks[t]
+            tested = np.flatnonzero(np.isin(task.rows, test))
+            single = self._fit_single(data, task, train) if len(tested) else None
+            if single is None:
+                continue
+            rows, labels = task.rows[tested], task.labels[tested]
+            at = multi.seen.index(t) if len(data.columns) > 1 and len(multi.seen) > 1 else None
+            by_multi = self._answers(
+                multi.estimator,
+                _safe_indexing(data.X, rows),
+                self._told(data.ids, rows),
+                labels,
+                at,
+            )
+            own = data.X if self.single_task is None else data.features
+            by_single = self._answers(single, _safe_indexing(own, rows), {}, labels, None)
+            found.append((t, tested, by_multi, by_single))
+        return found
+
+    def _weigh(self, data: _Data, held_out: list[Any]) -> None:
+        """Set the share of the multi-task model in every task, and what speaks for it."""
+        shares = _SHARES if self.blend else np.array([0.0, 1.0])
+        answers = [np.full((2, len(task.rows)), np.nan) for task in data.tasks]
+        for fold in held_out:
+            for t, tested, by_multi, by_single in fold:
+                answers[t][:, tested] = by_multi, by_single
+        likelihood = np.zeros((len(data.tasks), len(shares)))
+        gain, error = np.zeros(len(data.tasks)), np.full(len(data.tasks), np.inf)
+        for t, task in enumerate(data.tasks):
+            known = ~np.isnan(answers[t]).any(axis=0)
+            if not known.any():
+                continue
+            part = _Task(task.rows[known], task.labels[known], task.weight[known])
+            multi, single = answers[t][:, known]
+            likelihood[t], gains = self._evidence(shares, multi, single, part)
+            gain[t] = np.average(gains, weights=part.weight)
+            if known.sum() > 1:
+                error[t] = np.std(gains, ddof=1) / np.sqrt(known.sum())
+        share = posterior_weights(likelihood) @ shares
+        if not self.blend:
+            share = np.round(share)
+        alone = [self._can_fit(task.labels) for task in data.tasks]
+        self.weight_ = np.where(alone, np.round(share, 2), 1.0)
+        self.transfer_gain_, self.transfer_gain_se_ = gain, error
+        names = np.array(["single_task", "blend", "multi_task"])
+        self.choice_ = names[1 + (self.weight_ == 1).astype(int) - (self.weight_ == 0)]
+
+    def _rows_of_tasks(self, X: Any, task: Any) -> tuple[Any, Any, Array | None, Array | None]:
+        """X for the multi-task estimator, X for those of single tasks, ids and task codes."""
+        check_is_fitted(self)
+        X, features, ids, _ = self._split(X, task, reset=False)
+        codes = self._tasks.encode(ids, _num_samples(X))
+        return X, X if self.single_task is None else features, ids, codes
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = True
+        tags.target_tags.multi_output = True
+        return tags
+
+
+def _consumes_task(estimator: Any) -> bool:
+    """Whether fit takes ``task=``, of itself: a pipeline may only pass it on."""
+    request = get_routing_for_object(estimator)
+    return isinstance(request, MetadataRequest) and "task" in request.fit.requests

@@ -1,0 +1,250 @@
+"""SelectiveTransferClassifier."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+from sklearn.base import ClassifierMixin
+from sklearn.metrics import accuracy_score
+from sklearn.utils import _safe_indexing
+
+from sk_mtl._blending import of_probabilities
+from sk_mtl._classifier import MultiTaskAlignedClassifier
+from sk_mtl._docs import documented
+from sk_mtl._labels import LabelSet, columns_as_array, read_labels
+from sk_mtl._scoring import mean_over_columns
+from sk_mtl._selective import SelectiveTransfer
+from sk_mtl._tasks import Array, TaskSet
+
+_LEAST = 1e-6  # probability that a model is taken to give to any label
+
+
+@documented
+class SelectiveTransferClassifier(ClassifierMixin, SelectiveTransfer):
+    """Shares between tasks only where, and as far as, held-out rows say that it helps.
+
+    A multi-task model gains on most tasks and may lose on some. This meta-estimator fits one, and
+    a model for each task alone, and predicts for each task a blend of both: the multi-task
+    model's probabilities times ``weight_`` plus the single-task model's times the rest. The
+    weights come from the likelihoods of held-out labels under every blend, in cross-validation:
+    an empirical-Bayes estimate, so that a task with few rows does as the tasks do in general and
+    a task with many decides for itself.
+
+    Parameters
+    ----------
+    multi_task : classifier, default=None
+        Its ``fit`` and ``predict_proba`` take ``task=``, or it reads a task column of X. None:
+        `MultiTaskAlignedClassifier`.
+    single_task : classifier, default=None
+        Any classifier with ``predict_proba``, fitted to each task's rows; it does not see the
+        task column. None: ``multi_task`` fitted to the task alone.
+    {selective_parameters}
+
+    Attributes
+    ----------
+    tasks_ : ndarray of shape (n_tasks,)
+    classes_ : ndarray of shape (n_classes,) or list of ndarray
+        Sorted union of the labels; for a wide ``y`` a list with each task's.
+    task_classes_ : list of ndarray
+    weight_ : ndarray of shape (n_tasks,)
+        Share of the multi-task model in each task's probabilities, in [0, 1]. 1 for a task that
+        shows a single class: alone it could not be fitted.
+    choice_ : ndarray of shape (n_tasks,)
+        "multi_task", "single_task" or "blend".
+    transfer_gain_ : ndarray of shape (n_tasks,)
+        Mean log-likelihood of a held-out label under the multi-task model minus that under the
+        single-task model, in nats: positive where sharing helps. 0 where no row could be held
+        out.
+    transfer_gain_se_ : ndarray of shape (n_tasks,)
+        Standard errors over the rows; infinite where there are fewer than two.
+    multi_task_ : estimator
+    single_task_ : list of estimator
+        None for a task that shows a single class.
+    n_features_in_ : int
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Only if ``X`` has column names.
+
+    See Also
+    --------
+    SelectiveTransferRegressor : The same for values.
+
+    Notes
+    -----
+    It fits the multi-task model ``cv + 1`` times, and as many single-task models for each task.
+
+    Examples
+    --------
+    Two tasks that agree, and one whose labels mean the opposite.
+
+    >>> import numpy as np
+    >>> from sk_mtl import SelectiveTransferClassifier
+    >>> rng = np.random.default_rng(0)
+    >>> X, task = rng.standard_normal((180, 8)), np.repeat(["a", "b", "c"], 60)
+    >>> y = (X[:, 0] + X[:, 1] > 0) != (task == "c")
+    >>> model = SelectiveTransferClassifier(random_state=0).fit(X, y, task=task)
+    >>> model.predict(X[:2], task=["a", "c"]).shape
+    (2,)
+    >>> bool(model.weight_[2] <= model.weight_[:2].min())
+    True
+    """
+
+    __metadata_request__predict_proba: ClassVar = {"task": True}
+
+    classes_: Any
+    task_classes_: list[Array]
+
+    def _default(self, seed: int) -> MultiTaskAlignedClassifier:
+        return MultiTaskAlignedClassifier(random_state=seed)
+
+    def _read_labels(self, column: Array, what: str) -> tuple[Array, Array]:
+        return read_labels(column, what)
+
+    def _learn_labels(self, columns: list[Array], codes: Array | None, tasks: TaskSet) -> None:
+        if codes is None:
+            self.task_classes_ = LabelSet.of_columns(columns, tasks.ids).per_task
+            self.classes_ = self.task_classes_
+        else:
+            labels = LabelSet.of_rows(columns[0], codes, tasks.ids)
+            self.task_classes_, self.classes_ = labels.per_task, labels.union
+
+    def _can_fit(self, labels: Array) -> bool:
+        return len(np.unique(labels)) > 1
+
+    def _answers(
+        self, model: Any, X: Any, told: dict[str, Any], labels: Array, at: int | None
+    ) -> Array:
+        probability, classes = _probabilities(model, X, told, at)
+        known = {label: column for column, label in enumerate(classes.tolist())}
+        columns = np.array([known.get(label, -1) for label in labels.tolist()])
+        given = probability[np.arange(len(labels)), columns].clip(_LEAST)
+        return np.where(columns < 0, np.nan, given)
+
+    def _evidence(
+        self, shares: Array, multi: Array, single: Array, task: Any
+    ) -> tuple[Array, Array]:
+        gains = np.log(multi) - np.log(single)
+        return of_probabilities(shares, multi, single, task.weight), gains
+
+    def predict_proba(self, X: Any, task: Any = None) -> Array | list[Array]:
+        """Probability of each class.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_columns)
+        task : array-like of shape (n_samples,), default=None
+            As in `fit`.
+
+        Returns
+        -------
+        probability : ndarray of shape (n_samples, n_classes), or for a wide y (n_samples, \
+n_tasks) or list of ndarray
+            As `MultiTaskAlignedClassifier.predict_proba`.
+
+        Raises
+        ------
+        ValueError
+            If the tasks are not named as in `fit`, or an id is unseen.
+        """
+        X, own, ids, codes = self._rows_of_tasks(X, task)
+        if codes is None:
+            per_task = [self._of_task(X, own, {}, t, t) for t in range(len(self.tasks_))]
+            if all(len(classes) == 2 for classes in self.task_classes_):
+                return np.stack([probability[:, 1] for probability in per_task], axis=1)
+            return per_task
+        out = np.zeros((len(codes), len(self.classes_)))
+        for t in np.unique(codes):
+            rows = np.flatnonzero(codes == t)
+            found = self._of_task(
+                _safe_indexing(X, rows), _safe_indexing(own, rows), self._told(ids, rows), t, None
+            )
+            out[np.ix_(rows, np.searchsorted(self.classes_, self.task_classes_[t]))] = found
+        return out
+
+    def _of_task(self, X: Any, own: Any, told: dict[str, Any], t: int, at: int | None) -> Array:
+        """Blended probabilities of one task's classes."""
+        share, classes = self.weight_[t], self.task_classes_[t]
+        out: Any = 0.0
+        if share > 0:
+            out = share * _of_classes(classes, *_probabilities(self.multi_task_, X, told, at))
+        if share < 1:
+            alone = _probabilities(self.single_task_[t], own, {}, None)
+            out = out + (1 - share) * _of_classes(classes, *alone)
+        return np.asarray(out)
+
+    def predict(self, X: Any, task: Any = None) -> Array:
+        """Most probable class of each row's task.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_columns)
+        task : array-like of shape (n_samples,), default=None
+            As in `fit`.
+
+        Returns
+        -------
+        label : ndarray of shape (n_samples,) or (n_samples, n_tasks)
+
+        Raises
+        ------
+        ValueError
+            If the tasks are not named as in `fit`, or an id is unseen.
+        """
+        probability = self.predict_proba(X, task=task)
+        if not self._tasks.wide:
+            return np.asarray(self.classes_[np.argmax(probability, axis=1)])
+        if isinstance(probability, np.ndarray):
+            best = list((probability > 0.5).T.astype(np.intp))
+        else:
+            best = [of_task.argmax(axis=1) for of_task in probability]
+        return columns_as_array(
+            [classes[codes] for classes, codes in zip(self.task_classes_, best, strict=True)]
+        )
+
+    def score(self, X: Any, y: Any, task: Any = None, sample_weight: Any = None) -> float:
+        """Accuracy; for a wide ``y`` the mean over the tasks, each over its labelled rows.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_columns)
+        y : array-like of shape (n_samples,) or (n_samples, n_tasks)
+        task : array-like of shape (n_samples,), default=None
+        sample_weight : array-like of shape (n_samples,), default=None
+
+        Returns
+        -------
+        score : float
+        """
+        predicted = self.predict(X, task=task)
+        if not self._tasks.wide:
+            return float(accuracy_score(y, predicted, sample_weight=sample_weight))
+
+        def accuracy(true: Array, guess: Array, weight: Array) -> float:
+            return float(np.average(guess == true, weights=weight))
+
+        return mean_over_columns(self._tasks, predicted, y, sample_weight, read_labels, accuracy)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags
+
+
+def _probabilities(model: Any, X: Any, told: dict[str, Any], at: int | None) -> tuple[Array, Array]:
+    """Probabilities and classes of one task, which a model of a wide ``y`` has at a position."""
+    found = model.predict_proba(X, **told)
+    if at is None:
+        return found, model.classes_
+    if isinstance(found, list):
+        return found[at], model.classes_[at]
+    return np.column_stack([1 - found[:, at], found[:, at]]), model.classes_[at]
+
+
+def _of_classes(classes: Array, probability: Array, known: Array) -> Array:
+    """Columns of some classes, 0 for one that the model does not know."""
+    columns = {label: column for column, label in enumerate(known.tolist())}
+    out = np.zeros((len(probability), len(classes)))
+    for j, label in enumerate(classes.tolist()):
+        if label in columns:
+            out[:, j] = probability[:, columns[label]]
+    return out

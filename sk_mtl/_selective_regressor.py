@@ -1,0 +1,168 @@
+"""SelectiveTransferRegressor."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.base import RegressorMixin
+from sklearn.metrics import r2_score
+from sklearn.utils import _safe_indexing
+
+from sk_mtl._blending import of_values
+from sk_mtl._docs import documented
+from sk_mtl._regressor import MultiTaskAlignedRegressor
+from sk_mtl._scoring import mean_over_columns
+from sk_mtl._selective import SelectiveTransfer
+from sk_mtl._tasks import Array, TaskSet
+from sk_mtl._value_targets import read_values
+
+
+@documented
+class SelectiveTransferRegressor(RegressorMixin, SelectiveTransfer):
+    """Shares between tasks only where, and as far as, held-out rows say that it helps.
+
+    As `SelectiveTransferClassifier`, for values: it fits a multi-task model, and a model for each
+    task alone, and predicts ``weight_`` times what the first says plus the rest times what the
+    second says. The weights come from the squared errors of held-out rows under every blend, in
+    cross-validation: an empirical-Bayes estimate, so that a task with few rows does as the tasks
+    do in general and a task with many decides for itself.
+
+    Parameters
+    ----------
+    multi_task : regressor, default=None
+        Its ``fit`` and ``predict`` take ``task=``, or it reads a task column of X. None:
+        `MultiTaskAlignedRegressor`.
+    single_task : regressor, default=None
+        Any regressor, fitted to each task's rows; it does not see the task column. None:
+        ``multi_task`` fitted to the task alone.
+    {selective_parameters}
+
+    Attributes
+    ----------
+    tasks_ : ndarray of shape (n_tasks,)
+    weight_ : ndarray of shape (n_tasks,)
+        Share of the multi-task model in each task's predictions, in [0, 1].
+    choice_ : ndarray of shape (n_tasks,)
+        "multi_task", "single_task" or "blend".
+    transfer_gain_ : ndarray of shape (n_tasks,)
+        Mean squared error of held-out rows under the single-task model minus that under the
+        multi-task model, relative to the variance of the task's targets (a difference of R^2):
+        positive where sharing helps. 0 where no row could be held out.
+    transfer_gain_se_ : ndarray of shape (n_tasks,)
+        Standard errors over the rows; infinite where there are fewer than two.
+    multi_task_ : estimator
+    single_task_ : list of estimator
+    n_features_in_ : int
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Only if ``X`` has column names.
+
+    See Also
+    --------
+    SelectiveTransferClassifier : The same for labels.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.linear_model import RidgeCV
+    >>> from sk_mtl import SelectiveTransferRegressor
+    >>> rng = np.random.default_rng(0)
+    >>> X, well = rng.standard_normal((80, 6)), np.repeat(["east", "west"], 40)
+    >>> y = X[:, 0] + 0.1 * rng.standard_normal(80)
+    >>> model = SelectiveTransferRegressor(single_task=RidgeCV(), random_state=0)
+    >>> model = model.fit(X, y, task=well)
+    >>> model.predict([[1.0, 0, 0, 0, 0, 0]], task=["west"]).round(1)
+    array([1.])
+    """
+
+    def _default(self, seed: int) -> MultiTaskAlignedRegressor:
+        return MultiTaskAlignedRegressor(random_state=seed)
+
+    def _read_labels(self, column: Array, what: str) -> tuple[Array, Array]:
+        return read_values(column, what)
+
+    def _learn_labels(self, columns: list[Array], codes: Array | None, tasks: TaskSet) -> None:
+        pass
+
+    def _answers(
+        self, model: Any, X: Any, told: dict[str, Any], labels: Array, at: int | None
+    ) -> Array:
+        return _values(model, X, told, at)
+
+    def _evidence(
+        self, shares: Array, multi: Array, single: Array, task: Any
+    ) -> tuple[Array, Array]:
+        mean = np.average(task.labels, weights=task.weight)
+        variance = np.average((task.labels - mean) ** 2, weights=task.weight) or 1.0
+        gains = ((single - task.labels) ** 2 - (multi - task.labels) ** 2) / variance
+        return of_values(shares, multi, single, task.labels, task.weight), gains
+
+    def predict(self, X: Any, task: Any = None) -> Array:
+        """Expected value of each row's target.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_columns)
+        task : array-like of shape (n_samples,), default=None
+            As in `fit`.
+
+        Returns
+        -------
+        value : ndarray of shape (n_samples,) or (n_samples, n_tasks)
+
+        Raises
+        ------
+        ValueError
+            If the tasks are not named as in `fit`, or an id is unseen.
+        """
+        X, own, ids, codes = self._rows_of_tasks(X, task)
+        if codes is None:
+            columns = [self._of_task(X, own, {}, t, t) for t in range(len(self.tasks_))]
+            return np.stack(columns, axis=1)
+        out = np.empty(len(codes))
+        for t in np.unique(codes):
+            rows = np.flatnonzero(codes == t)
+            mine, its = _safe_indexing(X, rows), _safe_indexing(own, rows)
+            out[rows] = self._of_task(mine, its, self._told(ids, rows), t, None)
+        return out
+
+    def _of_task(self, X: Any, own: Any, told: dict[str, Any], t: int, at: int | None) -> Array:
+        """Blended predictions of one task."""
+        share: float = self.weight_[t]
+        out: Any = 0.0
+        if share > 0:
+            out = share * _values(self.multi_task_, X, told, at)
+        if share < 1:
+            out = out + (1 - share) * _values(self.single_task_[t], own, {}, None)
+        return np.asarray(out)
+
+    def score(self, X: Any, y: Any, task: Any = None, sample_weight: Any = None) -> float:
+        """R^2; for a wide ``y`` the mean over the tasks, each over its labelled rows.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_columns)
+        y : array-like of shape (n_samples,) or (n_samples, n_tasks)
+        task : array-like of shape (n_samples,), default=None
+        sample_weight : array-like of shape (n_samples,), default=None
+
+        Returns
+        -------
+        score : float
+        """
+        predicted = self.predict(X, task=task)
+        if not self._tasks.wide:
+            return float(r2_score(y, predicted, sample_weight=sample_weight))
+
+        def r2(true: Array, guess: Array, weight: Array) -> float:
+            return float(r2_score(true, guess, sample_weight=weight))
+
+        return mean_over_columns(
+            self._tasks, predicted, y, sample_weight, read_values, r2, least_rows=2
+        )
+
+
+def _values(model: Any, X: Any, told: dict[str, Any], at: int | None) -> Array:
+    """Predictions of one task, which a model of a wide ``y`` has at a position."""
+    found = model.predict(X, **told)
+    return np.asarray(found if at is None else found[:, at], dtype=np.float64)
