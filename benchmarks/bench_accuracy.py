@@ -82,6 +82,8 @@ def selective(train: Tasks, test: Tasks, seed: int) -> Probabilities:
     alone = TunedLogisticRegression(train.metric, seed)
     estimator = SelectiveTransferClassifier(_aligned_class()(random_state=seed), alone)
     estimator.set_params(random_state=seed)
+    if train.metric == "roc_auc":
+        estimator.set_params(scoring="roc_auc")
     if train.task is None:
         return np.asarray(estimator.fit(train.X, train.y).predict_proba(test.X), dtype=float)
     estimator.fit(train.X, train.y.astype(int), task=train.task)

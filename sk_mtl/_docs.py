@@ -110,6 +110,11 @@ default=None
     cv : int, splitter or iterable, default=5
         Folds: their number (random, of all classes of all tasks alike; of a wide ``y`` of its
         rows), a scikit-learn splitter, or pairs of row numbers.
+    scoring : str or callable, default=None
+        A scorer of scikit-learn, "roc_auc" say, that a blend is to be good at. Blends are chosen
+        by its mean over the folds. None: by the likelihood of the held-out labels, which takes
+        fewer rows to tell models apart, and suits accuracy too; but where the ranking of rows
+        matters alone, a well-calibrated model can be the worse one.
     blend : bool, default=True
         False: each task takes one of the two models, the one that is more likely to be better.
     task_column : column name or int, default=None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from abc import ABCMeta, abstractmethod
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
@@ -10,9 +11,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, _fit_context, clone
+from sklearn.exceptions import UndefinedMetricWarning
+from sklearn.metrics import get_scorer, get_scorer_names
 from sklearn.model_selection import KFold, check_cv
 from sklearn.utils import _safe_indexing, check_random_state
-from sklearn.utils._param_validation import HasMethods
+from sklearn.utils._param_validation import HasMethods, StrOptions
 from sklearn.utils.metadata_routing import MetadataRequest, get_routing_for_object
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import (
@@ -23,15 +26,17 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from sk_mtl._blending import posterior_weights
+from sk_mtl._blending import posterior_weights, shrunken_gains
 from sk_mtl._labels import columns_as_array, read_columns
+from sk_mtl._task_model import UndefinedScoreError
 from sk_mtl._tasks import Array, TaskSet, check_ids, split_column
 from sk_mtl.model_selection import TaskStratifiedKFold
 
 if TYPE_CHECKING:
     from typing import Self
 
-_SHARES = np.linspace(0, 1, 11)  # of the multi-task model, that a blend may have
+# A task, which of its rows were held out, and what both models say of them.
+_HeldOut = tuple[int, Array, Array, Array]
 
 
 @dataclass(frozen=True)
@@ -41,6 +46,9 @@ class _Task:
     rows: Array
     labels: Array
     weight: Array
+
+    def take(self, which: Array) -> _Task:
+        return _Task(self.rows[which], self.labels[which], self.weight[which])
 
 
 @dataclass(frozen=True)
@@ -91,6 +99,7 @@ class SelectiveTransfer(MetaEstimatorMixin, BaseEstimator, metaclass=ABCMeta):
         "multi_task": [HasMethods(["fit", "predict"]), None],
         "single_task": [HasMethods(["fit", "predict"]), None],
         "cv": ["cv_object"],
+        "scoring": [StrOptions(set(get_scorer_names())), callable, None],
         "blend": ["boolean"],
         "task_column": [Hashable],
         "n_jobs": [Integral, None],
@@ -103,6 +112,7 @@ class SelectiveTransfer(MetaEstimatorMixin, BaseEstimator, metaclass=ABCMeta):
         single_task: Any = None,
         *,
         cv: Any = 5,
+        scoring: Any = None,
         blend: bool = True,
         task_column: Hashable = None,
         n_jobs: int | None = None,
@@ -111,6 +121,7 @@ class SelectiveTransfer(MetaEstimatorMixin, BaseEstimator, metaclass=ABCMeta):
         self.multi_task = multi_task
         self.single_task = single_task
         self.cv = cv
+        self.scoring = scoring
         self.blend = blend
         self.task_column = task_column
         self.n_jobs = n_jobs
@@ -129,19 +140,18 @@ class SelectiveTransfer(MetaEstimatorMixin, BaseEstimator, metaclass=ABCMeta):
         """Set the public attributes that describe the labels."""
 
     @abstractmethod
-    def _answers(
-        self, model: Any, X: Any, told: dict[str, Any], labels: Array, at: int | None
-    ) -> Array:
-        """What a model says of rows whose labels are known; NaN where it cannot know the label.
-
-        ``at`` is the position of the task in a model of a wide ``y``.
-        """
+    def _response(self, model: Any, X: Any, told: dict[str, Any], t: int, at: int | None) -> Array:
+        """What a model says of rows of task t, ``at`` in a wide ``y``; NaN where it cannot."""
 
     @abstractmethod
-    def _evidence(
-        self, shares: Array, multi: Array, single: Array, task: _Task
+    def _likelihood(
+        self, shares: Array, multi: Array, single: Array, t: int, task: _Task
     ) -> tuple[Array, Array]:
-        """Log-likelihood of each share, and each row's gain by the multi-task model."""
+        """Log-likelihood of the labels under each share, and each row's gain; NaN if unknown."""
+
+    @abstractmethod
+    def _as_estimator(self, response: Array, t: int, labels: Array) -> Any:
+        """A response as an estimator that has it, for scikit-learn's scorers."""
 
     @_fit_context(prefer_skip_nested_validation=False)
     def fit(self, X: Any, y: Any, task: Any = None, sample_weight: Any = None) -> Self:
@@ -320,9 +330,7 @@ class SelectiveTransfer(MetaEstimatorMixin, BaseEstimator, metaclass=ABCMeta):
     def _can_fit(self, labels: Array) -> bool:
         return len(labels) > 0
 
-    def _held_out(
-        self, data: _Data, train: Array, test: Array
-    ) -> list[tuple[int, Array, Array, Array]]:
+    def _held_out(self, data: _Data, train: Array, test: Array) -> list[_HeldOut]:
         """Of each task with rows on both sides: which rows, and what both models say of them."""
         multi = self._fit_multi(data, train)
         found = []
@@ -332,47 +340,72 @@ class SelectiveTransfer(MetaEstimatorMixin, BaseEstimator, metaclass=ABCMeta):
             single = self._fit_single(data, task, train) if len(tested) else None
             if single is None:
                 continue
-            rows, labels = task.rows[tested], task.labels[tested]
+            rows = task.rows[tested]
             at = multi.seen.index(t) if len(data.columns) > 1 and len(multi.seen) > 1 else None
-            by_multi = self._answers(
-                multi.estimator,
-                _safe_indexing(data.X, rows),
-                self._told(data.ids, rows),
-                labels,
-                at,
-            )
+            X, told = _safe_indexing(data.X, rows), self._told(data.ids, rows)
             own = data.X if self.single_task is None else data.features
-            by_single = self._answers(single, _safe_indexing(own, rows), {}, labels, None)
-            found.append((t, tested, by_multi, by_single))
+            by_single = self._response(single, _safe_indexing(own, rows), {}, t, None)
+            found.append((t, tested, self._response(multi.estimator, X, told, t, at), by_single))
         return found
 
-    def _weigh(self, data: _Data, held_out: list[Any]) -> None:
+    def _weigh(self, data: _Data, held_out: list[list[_HeldOut]]) -> None:
         """Set the share of the multi-task model in every task, and what speaks for it."""
-        shares = _SHARES if self.blend else np.array([0.0, 1.0])
-        answers = [np.full((2, len(task.rows)), np.nan) for task in data.tasks]
-        for fold in held_out:
-            for t, tested, by_multi, by_single in fold:
-                answers[t][:, tested] = by_multi, by_single
-        likelihood = np.zeros((len(data.tasks), len(shares)))
-        gain, error = np.zeros(len(data.tasks)), np.full(len(data.tasks), np.inf)
-        for t, task in enumerate(data.tasks):
-            known = ~np.isnan(answers[t]).any(axis=0)
-            if not known.any():
-                continue
-            part = _Task(task.rows[known], task.labels[known], task.weight[known])
-            multi, single = answers[t][:, known]
-            likelihood[t], gains = self._evidence(shares, multi, single, part)
-            gain[t] = np.average(gains, weights=part.weight)
-            if known.sum() > 1:
-                error[t] = np.std(gains, ddof=1) / np.sqrt(known.sum())
-        share = posterior_weights(likelihood) @ shares
-        if not self.blend:
-            share = np.round(share)
+        if self.scoring is None:
+            share = self._by_likelihood(data, held_out)
+        else:
+            share = self._by_score(data, held_out)
         alone = [self._can_fit(task.labels) for task in data.tasks]
         self.weight_ = np.where(alone, np.round(share, 2), 1.0)
-        self.transfer_gain_, self.transfer_gain_se_ = gain, error
         names = np.array(["single_task", "blend", "multi_task"])
         self.choice_ = names[1 + (self.weight_ == 1).astype(int) - (self.weight_ == 0)]
+
+    def _by_likelihood(self, data: _Data, held_out: list[list[_HeldOut]]) -> Array:
+        shares = np.linspace(0, 1, 11 if self.blend else 2)
+        likelihood = np.zeros((len(data.tasks), len(shares)))
+        self.transfer_gain_ = np.zeros(len(data.tasks))
+        self.transfer_gain_se_ = np.full(len(data.tasks), np.inf)
+        for t, task in enumerate(data.tasks):
+            parts = [part[1:] for fold in held_out for part in fold if part[0] == t]
+            if not parts:
+                continue
+            tested, multi, single = (
+                np.concatenate(of_folds) for of_folds in zip(*parts, strict=True)
+            )
+            part = task.take(tested)
+            likelihood[t], gain = self._likelihood(shares, multi, single, t, part)
+            known = ~np.isnan(gain)
+            if known.any():
+                self.transfer_gain_[t] = np.average(gain[known], weights=part.weight[known])
+            if known.sum() > 1:
+                self.transfer_gain_se_[t] = np.std(gain[known], ddof=1) / np.sqrt(known.sum())
+        share = posterior_weights(likelihood) @ shares
+        return np.asarray(share if self.blend else np.round(share))
+
+    def _by_score(self, data: _Data, held_out: list[list[_HeldOut]]) -> Array:
+        shares = np.linspace(0, 1, 5 if self.blend else 2)
+        scorer = get_scorer(self.scoring)
+        scores = np.full((len(held_out), len(data.tasks), len(shares)), np.nan)
+        n_rows = np.zeros(scores.shape[:2])
+        for f, fold in enumerate(held_out):
+            for t, tested, multi, single in fold:
+                task = data.tasks[t].take(tested)
+                n_rows[f, t] = len(tested)
+                for c, share in enumerate(shares):
+                    blended = np.nan_to_num(share * multi + (1 - share) * single)
+                    scores[f, t, c] = self._score(scorer, blended, t, task.labels)
+        shrunken, gain, error = shrunken_gains(scores, n_rows)
+        self.transfer_gain_, self.transfer_gain_se_ = gain[:, -1], error[:, -1]
+        return np.asarray(shares[shrunken.argmax(axis=1)])
+
+    def _score(self, scorer: Any, response: Array, t: int, labels: Array) -> float:
+        """The score of a response, NaN where it is not defined."""
+        estimator = self._as_estimator(response, t, labels)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UndefinedMetricWarning)
+            try:
+                return float(scorer(estimator, np.zeros((len(labels), 1)), labels))
+            except UndefinedScoreError:
+                return float("nan")
 
     def _rows_of_tasks(self, X: Any, task: Any) -> tuple[Any, Any, Array | None, Array | None]:
         """X for the multi-task estimator, X for those of single tasks, ids and task codes."""

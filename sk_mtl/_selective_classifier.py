@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 import numpy as np
-from sklearn.base import ClassifierMixin
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.metrics import accuracy_score
 from sklearn.utils import _safe_indexing
 
@@ -15,6 +15,7 @@ from sk_mtl._docs import documented
 from sk_mtl._labels import LabelSet, columns_as_array, read_labels
 from sk_mtl._scoring import mean_over_columns
 from sk_mtl._selective import SelectiveTransfer
+from sk_mtl._task_model import UndefinedScoreError
 from sk_mtl._tasks import Array, TaskSet
 
 _LEAST = 1e-6  # probability that a model is taken to give to any label
@@ -27,9 +28,9 @@ class SelectiveTransferClassifier(ClassifierMixin, SelectiveTransfer):
     A multi-task model gains on most tasks and may lose on some. This meta-estimator fits one, and
     a model for each task alone, and predicts for each task a blend of both: the multi-task
     model's probabilities times ``weight_`` plus the single-task model's times the rest. The
-    weights come from the likelihoods of held-out labels under every blend, in cross-validation:
-    an empirical-Bayes estimate, so that a task with few rows does as the tasks do in general and
-    a task with many decides for itself.
+    weights come from what blends say of held-out rows, in cross-validation: an empirical-Bayes
+    estimate, so that a task with few rows does as the tasks do in general and a task with many
+    decides for itself.
 
     Parameters
     ----------
@@ -53,11 +54,11 @@ class SelectiveTransferClassifier(ClassifierMixin, SelectiveTransfer):
     choice_ : ndarray of shape (n_tasks,)
         "multi_task", "single_task" or "blend".
     transfer_gain_ : ndarray of shape (n_tasks,)
-        Mean log-likelihood of a held-out label under the multi-task model minus that under the
-        single-task model, in nats: positive where sharing helps. 0 where no row could be held
-        out.
+        What held-out rows say for the multi-task model against the single-task model: the mean
+        difference of the log-likelihoods of a label, in nats, or of ``scoring``. Positive where
+        sharing helps, 0 where no row could be held out.
     transfer_gain_se_ : ndarray of shape (n_tasks,)
-        Standard errors over the rows; infinite where there are fewer than two.
+        Standard errors, over the rows or (of ``scoring``) the folds; infinite where unknown.
     multi_task_ : estimator
     single_task_ : list of estimator
         None for a task that shows a single class.
@@ -111,20 +112,22 @@ class SelectiveTransferClassifier(ClassifierMixin, SelectiveTransfer):
     def _can_fit(self, labels: Array) -> bool:
         return len(np.unique(labels)) > 1
 
-    def _answers(
-        self, model: Any, X: Any, told: dict[str, Any], labels: Array, at: int | None
-    ) -> Array:
-        probability, classes = _probabilities(model, X, told, at)
-        known = {label: column for column, label in enumerate(classes.tolist())}
-        columns = np.array([known.get(label, -1) for label in labels.tolist()])
-        given = probability[np.arange(len(labels)), columns].clip(_LEAST)
-        return np.where(columns < 0, np.nan, given)
+    def _response(self, model: Any, X: Any, told: dict[str, Any], t: int, at: int | None) -> Array:
+        return _of_classes(self.task_classes_[t], *_probabilities(model, X, told, at))
 
-    def _evidence(
-        self, shares: Array, multi: Array, single: Array, task: Any
+    def _likelihood(
+        self, shares: Array, multi: Array, single: Array, t: int, task: Any
     ) -> tuple[Array, Array]:
-        gains = np.log(multi) - np.log(single)
-        return of_probabilities(shares, multi, single, task.weight), gains
+        column = np.searchsorted(self.task_classes_[t], task.labels)
+        given = np.stack([multi, single])[:, np.arange(len(column)), column]
+        known = ~np.isnan(given).any(axis=0)  # a model may have seen no row of a class
+        of_multi, of_single = given[:, known].clip(_LEAST)
+        gains = np.full(len(known), np.nan)
+        gains[known] = np.log(of_multi) - np.log(of_single)
+        return of_probabilities(shares, of_multi, of_single, task.weight[known]), gains
+
+    def _as_estimator(self, response: Array, t: int, labels: Array) -> Any:
+        return _Answered(response, self.task_classes_[t], len(np.unique(labels)))
 
     def predict_proba(self, X: Any, task: Any = None) -> Array | list[Array]:
         """Probability of each class.
@@ -241,10 +244,30 @@ def _probabilities(model: Any, X: Any, told: dict[str, Any], at: int | None) -> 
 
 
 def _of_classes(classes: Array, probability: Array, known: Array) -> Array:
-    """Columns of some classes, 0 for one that the model does not know."""
+    """Columns of some classes, NaN for one that the model does not know."""
     columns = {label: column for column, label in enumerate(known.tolist())}
-    out = np.zeros((len(probability), len(classes)))
+    out = np.full((len(probability), len(classes)), np.nan)
     for j, label in enumerate(classes.tolist()):
         if label in columns:
             out[:, j] = probability[:, columns[label]]
     return out
+
+
+class _Answered(ClassifierMixin, BaseEstimator):
+    """A classifier whose answers are known already."""
+
+    def __init__(self, response: Array, classes: Array, n_shown: int) -> None:
+        self.response = response
+        self.classes_ = classes
+        self.n_shown = n_shown
+
+    def predict(self, X: Any) -> Array:
+        return np.asarray(self.classes_[self.response.argmax(axis=1)])
+
+    def predict_proba(self, X: Any) -> Array:
+        if self.n_shown < len(self.classes_):
+            raise UndefinedScoreError
+        return np.asarray(self.response / self.response.sum(axis=1, keepdims=True))
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return True

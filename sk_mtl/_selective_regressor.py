@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from sklearn.base import RegressorMixin
+from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.metrics import r2_score
 from sklearn.utils import _safe_indexing
 
@@ -24,7 +24,7 @@ class SelectiveTransferRegressor(RegressorMixin, SelectiveTransfer):
 
     As `SelectiveTransferClassifier`, for values: it fits a multi-task model, and a model for each
     task alone, and predicts ``weight_`` times what the first says plus the rest times what the
-    second says. The weights come from the squared errors of held-out rows under every blend, in
+    second says. The weights come from the errors of blends on held-out rows, in
     cross-validation: an empirical-Bayes estimate, so that a task with few rows does as the tasks
     do in general and a task with many decides for itself.
 
@@ -46,11 +46,12 @@ class SelectiveTransferRegressor(RegressorMixin, SelectiveTransfer):
     choice_ : ndarray of shape (n_tasks,)
         "multi_task", "single_task" or "blend".
     transfer_gain_ : ndarray of shape (n_tasks,)
-        Mean squared error of held-out rows under the single-task model minus that under the
-        multi-task model, relative to the variance of the task's targets (a difference of R^2):
-        positive where sharing helps. 0 where no row could be held out.
+        What held-out rows say for the multi-task model against the single-task model: the mean
+        difference of squared errors relative to the variance of the task's targets (a difference
+        of R^2), or of ``scoring``. Positive where sharing helps, 0 where no row could be held
+        out.
     transfer_gain_se_ : ndarray of shape (n_tasks,)
-        Standard errors over the rows; infinite where there are fewer than two.
+        Standard errors, over the rows or (of ``scoring``) the folds; infinite where unknown.
     multi_task_ : estimator
     single_task_ : list of estimator
     n_features_in_ : int
@@ -84,18 +85,19 @@ class SelectiveTransferRegressor(RegressorMixin, SelectiveTransfer):
     def _learn_labels(self, columns: list[Array], codes: Array | None, tasks: TaskSet) -> None:
         pass
 
-    def _answers(
-        self, model: Any, X: Any, told: dict[str, Any], labels: Array, at: int | None
-    ) -> Array:
+    def _response(self, model: Any, X: Any, told: dict[str, Any], t: int, at: int | None) -> Array:
         return _values(model, X, told, at)
 
-    def _evidence(
-        self, shares: Array, multi: Array, single: Array, task: Any
+    def _likelihood(
+        self, shares: Array, multi: Array, single: Array, t: int, task: Any
     ) -> tuple[Array, Array]:
         mean = np.average(task.labels, weights=task.weight)
         variance = np.average((task.labels - mean) ** 2, weights=task.weight) or 1.0
         gains = ((single - task.labels) ** 2 - (multi - task.labels) ** 2) / variance
         return of_values(shares, multi, single, task.labels, task.weight), gains
+
+    def _as_estimator(self, response: Array, t: int, labels: Array) -> Any:
+        return _Answered(response)
 
     def predict(self, X: Any, task: Any = None) -> Array:
         """Expected value of each row's target.
@@ -166,3 +168,16 @@ def _values(model: Any, X: Any, told: dict[str, Any], at: int | None) -> Array:
     """Predictions of one task, which a model of a wide ``y`` has at a position."""
     found = model.predict(X, **told)
     return np.asarray(found if at is None else found[:, at], dtype=np.float64)
+
+
+class _Answered(RegressorMixin, BaseEstimator):
+    """A regressor whose answers are known already."""
+
+    def __init__(self, response: Array) -> None:
+        self.response = response
+
+    def predict(self, X: Any) -> Array:
+        return self.response
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return True

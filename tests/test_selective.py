@@ -11,6 +11,7 @@ import pytest
 from sklearn.base import clone
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import GridSearchCV, KFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -260,6 +261,60 @@ def test_values_are_blended_too() -> None:
     assert model.weight_[0] < 0.5  # one head for both columns cannot be right
 
 
+def test_blends_are_chosen_by_a_score_of_the_users() -> None:
+    """One model ranks the rows, the other is calibrated and ranks them at random."""
+    rng = np.random.default_rng(0)
+    rows, task = rng.standard_normal((600, 3)), np.repeat([0, 1, 2], 200)
+    y = rng.random(600) < 1 / (1 + np.exp(2.5 - rows[:, 0]))
+
+    class Loud(LogisticRegression):
+        def predict_proba(self, X: Any) -> Any:
+            good = 1 / (1 + np.exp(-8 * X[:, 0]))  # the right order, wildly overconfident
+            return np.column_stack([1 - good, good])
+
+    class Dull(MultiTaskAlignedClassifier):
+        def fit(self, X: Any, y: Any, task: Any = None, sample_weight: Any = None) -> Any:
+            return super().fit(X[:, 1:], y, task=task)
+
+        def predict_proba(self, X: Any, task: Any = None) -> Any:
+            return super().predict_proba(X[:, 1:], task=task)
+
+    dull = Dull(**FAST)
+    folds = list(TaskStratifiedKFold(4, random_state=0).split(rows, y, task=task))
+    by_likelihood = SelectiveTransferClassifier(dull, Loud(), cv=folds).fit(rows, y, task=task)
+    by_rank = clone(by_likelihood).set_params(scoring="roc_auc").fit(rows, y, task=task)
+    assert (by_likelihood.weight_ > 0.5).all()
+    assert (by_rank.weight_ < by_likelihood.weight_).all()
+    assert (by_rank.choice_ != "multi_task").all()
+    expected = np.zeros(3)
+    for train, test in folds:
+        joint = clone(dull).fit(rows[train], y[train], task=task[train])
+        for t in range(3):
+            its = test[task[test] == t]
+            multi = joint.predict_proba(rows[its], task=task[its])[:, 1]
+            alone = roc_auc_score(y[its], rows[its, 0])
+            expected[t] += (roc_auc_score(y[its], multi) - alone) * len(its) / 200
+    np.testing.assert_allclose(by_rank.transfer_gain_, expected, atol=1e-6)
+
+
+def test_folds_without_a_class_have_no_score() -> None:
+    y = np.where(np.arange(len(Y)) % 15 == 0, "rare", "often")
+    model = SelectiveTransferClassifier(MULTI, ALONE, scoring="roc_auc", cv=5, random_state=0)
+    model.fit(X, y, task=TASK)
+    assert np.isfinite(model.transfer_gain_).all()
+    assert model.score(X, y, task=TASK) > 0.9
+
+
+def test_values_by_a_score() -> None:
+    rng = np.random.default_rng(0)
+    rows, task = rng.standard_normal((120, 4)), np.repeat([0, 1], 60)
+    y = rows[:, 0] * np.where(task == 1, -1, 1)
+    pooled = MultiTaskAlignedRegressor(**FAST, head_alpha=1e6)
+    model = SelectiveTransferRegressor(pooled, Ridge(), scoring="r2", random_state=0)
+    assert model.fit(rows, y, task=task).choice_.tolist() == ["single_task"] * 2
+    assert (model.transfer_gain_ < -0.5).all()
+
+
 @pytest.mark.parametrize(
     ("settings", "arguments", "message"),
     [
@@ -272,6 +327,7 @@ def test_values_are_blended_too() -> None:
         ({}, {"y": np.where(np.arange(len(Y)) < 3, np.nan, Y)}, "Input y contains NaN"),
         ({}, {"sample_weight": np.zeros(len(Y))}, "zero"),
         ({"cv": 1}, {}, "cv"),
+        ({"scoring": "nonsense"}, {}, "'scoring' parameter"),
         ({"blend": "yes"}, {}, "'blend' parameter"),
         ({"single_task": 3}, {}, "'single_task' parameter"),
     ],
