@@ -35,7 +35,7 @@ SIZES = {
     "amazon400": (16, 64, 256),
     "landmine": (16, 64, 256),
     "school": (16, 64),
-    "tox21": (128, 512, 2048),
+    "tox21": (128, 512),
 }
 """Training rows a task (tox21: in all)."""
 

@@ -28,8 +28,8 @@ class ExtensibleAligned(BaseAligned):
         The shared module B stays as it is; the alignment R and the head A of the new task are
         fitted to its rows. Its head is a deviation from the one that the fitted tasks with (most
         of) its labels share, if there are such tasks, times a gain of its own. Predictions for
-        all other tasks stay the same, bit for bit. ``early_stopping`` and ``task_weight`` do not
-        apply: the new task is fitted alone, with weight 1.
+        all other tasks stay the same, bit for bit. ``early_stopping``, ``task_weight`` and
+        callbacks do not apply: the new task is fitted alone, with weight 1.
 
         Parameters
         ----------
@@ -68,6 +68,11 @@ class ExtensibleAligned(BaseAligned):
         """
         check_is_fitted(self)
         self._validate_params()
+        if self._targets.plan.n_groups > 1:
+            raise ValueError(
+                "The fitted tasks are in groups that share no module, and a new task would need "
+                "one of these. Fit afresh, with the new task in one of task_groups."
+            )
         inputs, new = self._read_added(X, y, task, sample_weight)
         self._check_new(new)
         codes = new.encode(inputs.ids, len(inputs.features))
@@ -151,6 +156,7 @@ class ExtensibleAligned(BaseAligned):
 
         fitted = self.net_.module_
         settings = self._settings() | {
+            "callbacks": None,  # they belong to `fit`, and may look at held-out rows
             "early_stopping": False,
             "learns_task_weight": False,
             "dtype": _dtype_of(fitted),

@@ -18,6 +18,7 @@ from sklearn.base import (
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
+from sk_mtl._callback_support import CallbackSupportMixin, fit_task
 from sk_mtl._class_targets import ClassTargets
 from sk_mtl._covariance import covariance_within_tasks
 from sk_mtl._fitted import FittedNetwork
@@ -26,6 +27,7 @@ from sk_mtl._parameters import layer_sizes, learns_task_weight, net_settings
 from sk_mtl._rows import TrainingRows
 from sk_mtl._scaling import InputScaler, every_position
 from sk_mtl._schedule import Stage, stages_of
+from sk_mtl._task_groups import resolve_task_groups
 from sk_mtl._tasks import Array, TaskSet, listing
 from sk_mtl._validation_split import hold_out
 from sk_mtl._value_targets import ValueTargets
@@ -34,6 +36,7 @@ from sk_mtl._weighting import resolve_task_weight
 if TYPE_CHECKING:
     from typing import Self
 
+    from sk_mtl._epoch_tasks import EpochTasks
     from sk_mtl._network import AlignedNetwork
     from sk_mtl._running import Net
 
@@ -49,7 +52,7 @@ def trains_in_batches(estimator: BaseAligned) -> bool:
     )
 
 
-class BaseAligned(FittedNetwork, metaclass=ABCMeta):
+class BaseAligned(CallbackSupportMixin, FittedNetwork, metaclass=ABCMeta):
     """Alignment R_i, shared module B and task heads A_i behind scikit-learn's interface."""
 
     __metadata_request__fit: ClassVar = {"task": True}
@@ -98,11 +101,14 @@ class BaseAligned(FittedNetwork, metaclass=ABCMeta):
             If tasks are named in two ways, a task has no labelled row, an id or a label is
             missing, not whole or unseen, or the loss does not stay finite.
         """
-        with self._all_or_nothing():
+        with (
+            fit_task(self, "fit", self.max_iter, X, y, task, sample_weight) as epoch_tasks,
+            self._all_or_nothing(),
+        ):
             keep = self.warm_start and self.__sklearn_is_fitted__()
             rows = self._read_training_rows(X, y, task, sample_weight, keep=keep, weigh=True)
             self._build(rows, keep=keep)
-            converged = self._train(rows, self._stages(self.max_iter))
+            converged = self._train(rows, self._stages(self.max_iter), epoch_tasks)
         if not converged:
             self._warn_of_early_end(stacklevel=4)
         return self
@@ -115,13 +121,16 @@ class BaseAligned(FittedNetwork, metaclass=ABCMeta):
                 f"{self.early_stopping} and {self.alignment_schedule!r}."
             )
         keep = self.__sklearn_is_fitted__()
-        with self._all_or_nothing(self.net_ if keep else None):
+        with (
+            fit_task(self, "partial-fit", 1, X, y, task, sample_weight) as epoch_tasks,
+            self._all_or_nothing(self.net_ if keep else None),
+        ):
             rows = self._read_training_rows(
                 X, y, task, sample_weight, keep=keep, weigh=not keep, classes=classes
             )
             if not keep or self._settings() != self._built_with:
                 self._build(rows, keep=keep)
-            self._train(rows, self._stages(1))
+            self._train(rows, self._stages(1), epoch_tasks)
         return self
 
     @contextmanager
@@ -161,6 +170,11 @@ class BaseAligned(FittedNetwork, metaclass=ABCMeta):
                 "rely on: it cannot be trained further. Fit all tasks afresh."
             )
         inputs = read_inputs(self, X, y, task, sample_weight, reset=not keep)
+        if keep and (self._groups_of(self._tasks) != self._targets.plan.group).any():
+            raise ValueError(
+                "task_groups differ from those of the last fit, whose shared modules they cannot "
+                "have. Keep them, or fit afresh (warm_start=False)."
+            )
         if not keep:
             self._tasks = self._learn_tasks(inputs, classes)
             self._targets = self._learn_targets(inputs, self._tasks, classes)
@@ -170,6 +184,10 @@ class BaseAligned(FittedNetwork, metaclass=ABCMeta):
         if weigh:
             self._weigh_tasks(inputs, rows)
         return self._weighted(rows)
+
+    def _groups_of(self, tasks: TaskSet, known: Sequence[Any] = ()) -> Array:
+        """Numbers of the groups that tasks share in; tasks added to others have none."""
+        return resolve_task_groups(None if len(known) else self.task_groups, tasks.ids)
 
     def _learn_tasks(self, inputs: Inputs, classes: Any) -> TaskSet:
         if inputs.names is not None:
@@ -304,7 +322,9 @@ class BaseAligned(FittedNetwork, metaclass=ABCMeta):
         aligned = self.net_.module_.alignment is not None
         return stages_of(self.alignment_schedule if aligned else "joint", epochs)
 
-    def _train(self, rows: TrainingRows, stages: list[Stage]) -> bool:
+    def _train(
+        self, rows: TrainingRows, stages: list[Stage], epoch_tasks: EpochTasks | None
+    ) -> bool:
         """Train but for the rows held out, publish the outcome, and tell whether it converged."""
         before = len(self.net_.history)
         held_out = None
@@ -312,7 +332,7 @@ class BaseAligned(FittedNetwork, metaclass=ABCMeta):
             strata = self._targets.strata(rows)
             held = hold_out(strata, rows.task, self.validation_fraction, self._random_state)
             held_out, rows = rows.take(held), rows.take(~held)
-        converged = self._train_net(self.net_, rows, held_out, stages)
+        converged = self._train_net(self.net_, rows, held_out, stages, epoch_tasks)
         history = self.net_.history
         self.n_iter_ = len(history) - before
         self.loss_curve_ = [epoch["train_loss"] for epoch in history]
@@ -326,13 +346,18 @@ class BaseAligned(FittedNetwork, metaclass=ABCMeta):
         return converged
 
     def _train_net(
-        self, net: Net, rows: TrainingRows, held_out: TrainingRows | None, stages: list[Stage]
+        self,
+        net: Net,
+        rows: TrainingRows,
+        held_out: TrainingRows | None,
+        stages: list[Stage],
+        epoch_tasks: EpochTasks | None = None,
     ) -> bool:
         """Train a net, and check that its loss is finite."""
         from sk_mtl._running import train
 
         seed = int(self._random_state.randint(np.iinfo(np.int32).max))
-        converged = train(net, rows, held_out, self._scaler, stages, seed)
+        converged = train(net, rows, held_out, stages, seed, self, epoch_tasks)
         last = net.history[-1]["train_loss"] if len(net.history) else 0.0
         if not np.isfinite(last):
             raise ValueError(
@@ -340,6 +365,12 @@ class BaseAligned(FittedNetwork, metaclass=ABCMeta):
                 "learning_rate_init, or scale the features (input_scaling)."
             )
         return converged
+
+    def __copy__(self) -> Self:
+        """Shares the fitted attributes, as copies of scikit-learn's estimators do."""
+        twin = object.__new__(type(self))
+        twin.__dict__.update(self.__dict__)
+        return twin
 
     def _warn_of_early_end(self, stacklevel: int) -> None:
         warnings.warn(

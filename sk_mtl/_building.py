@@ -17,9 +17,10 @@ from sk_mtl._losses import TaskLoss, squared_error
 from sk_mtl._network import AlignedNetwork, probabilities
 from sk_mtl._rows import TrainingRows
 from sk_mtl._scaling import InputScaler, every_position
-from sk_mtl._shared import SharedModule, fully_connected
+from sk_mtl._shared import SharedModule, fully_connected, shared_by
 from sk_mtl._tasks import Array
 from sk_mtl._training import FullBatchNet, MiniBatchNet
+from sk_mtl._users_callbacks import users_callbacks
 from sk_mtl._users_module import capacity_of, refuse_noise, users_module
 from sk_mtl._value_targets import ValueTargets
 
@@ -37,18 +38,21 @@ def build_network(
     """An untrained network for the rows' tasks."""
     n_features = rows.features.shape[-1]
     sizes = params["hidden_layer_sizes"]
-    if params["shared_module"] is None:
-        layers = fully_connected(n_features, sizes, params["activation"], random_state)
-        shared = SharedModule(layers)
-        capacity = sizes[-1] if sizes else n_features
-        # Without hidden layers the features are the representation: nothing to skip.
-        skip_connection = params["skip_connection"] and bool(sizes)
-    else:
-        seed = int(random_state.randint(np.iinfo(np.int32).max))
-        module = users_module(params["shared_module"], n_features, seed)
-        capacity = capacity_of(module, scaler.transform(rows.features[:2]), seed)
-        shared = SharedModule(module)
-        skip_connection = params["skip_connection"] and rows.features.ndim == 2
+    of_groups = []
+    module: torch.nn.Module
+    for _ in range(targets.plan.n_groups):
+        if params["shared_module"] is None:
+            module = fully_connected(n_features, sizes, params["activation"], random_state)
+            capacity = sizes[-1] if sizes else n_features
+            # Without hidden layers the features are the representation: nothing to skip.
+            skip_connection = params["skip_connection"] and bool(sizes)
+        else:
+            seed = int(random_state.randint(np.iinfo(np.int32).max))
+            module = users_module(params["shared_module"], n_features, seed)
+            capacity = capacity_of(module, scaler.transform(rows.features[:2]), seed)
+            skip_connection = params["skip_connection"] and rows.features.ndim == 2
+        of_groups.append(SharedModule(module))
+    shared = shared_by(of_groups, targets.plan)
     n_inputs = capacity + n_features * skip_connection
     return AlignedNetwork(
         alignment,
@@ -137,7 +141,8 @@ def build_net(
     if params["shared_module"] is not None and not fixed_b:
         refuse_noise(network.shared.module, params["solver"])
     dtype = getattr(torch, _dtype_name(params))
-    shared_settings = {
+    overrides = _checked(params)
+    settings = {
         "module": network.to(dtype),
         "criterion": TaskLoss,
         "criterion__kind": loss,
@@ -146,19 +151,20 @@ def build_net(
         "iterator_valid": TaskBatches,
         "iterator_valid__batch_size": ROWS_AT_A_TIME,
         "train_split": None,
+        "stopping": _stopping(params),
+        "callbacks": _callbacks(params),
+        "use_caching": False,  # by scoring callbacks, of what is not in the user's terms
         "verbose": int(params["verbose"]),
-        # It formats its table even when it does not print it.
-        **({} if params["verbose"] else {"callbacks__print_log": None}),
-        "device": _device(params["device"]),
+        "device": usable_device(params["device"]),
     }
-    overrides = _checked(params["net_params"])
-    users = [*(params["callbacks"] or []), *(overrides.pop("callbacks", None) or [])]
+    if not params["verbose"] and not any(n.startswith("callbacks__print_log") for n in overrides):
+        settings["callbacks__print_log"] = None  # it formats a table even if it prints none
     if params["solver"] == "lbfgs":
-        settings = {"tol": params["tol"], "batch_size": ROWS_AT_A_TIME}
+        settings["tol"] = params["tol"]
         net_class: type[FullBatchNet] | type[MiniBatchNet] = FullBatchNet
     else:
         batch_size = params["batch_size"]
-        settings = {
+        settings |= {
             "optimizer": torch.optim.Adam,
             **({} if "optimizer" in overrides else {"optimizer__fused": True}),
             "optimizer__param_groups": _learning_rates(network, params),
@@ -168,34 +174,43 @@ def build_net(
             "iterator_train__seed": 0,  # set anew for each training
         }
         net_class = MiniBatchNet
-    settings = {"callbacks": _callbacks(params, users), **shared_settings, **settings, **overrides}
-    net = net_class(**settings)
+    net = net_class(**(settings | overrides))
     net.initialize()
     return net
 
 
-_OF_THE_ESTIMATOR = {
+_PARAMETER_FOR = {
     "batch_size": "batch_size",
-    "criterion": "none: the loss is the estimator's",
+    "callbacks": "callbacks",
     "device": "device",
     "lr": "learning_rate_init",
     "max_epochs": "max_iter",
-    "module": "hidden_layer_sizes",
+    "module": "shared_module",
+    "optimizer__lr": "learning_rate_init",
     "tol": "tol",
     "train_split": "early_stopping",
     "verbose": "verbose",
+    "warm_start": "warm_start",
 }
+_OF_BATCHES = ("optimizer", "iterator_train__")
+_FREE = (*_OF_BATCHES, "iterator_valid__", "callbacks__")
+_NEEDED = ("callbacks__train_loss", "callbacks___valid_score")
 
 
-def _checked(net_params: dict[str, Any] | None) -> dict[str, Any]:
+def _checked(params: dict[str, Any]) -> dict[str, Any]:
     """The user's arguments of the net, if they are not the business of a parameter."""
-    overrides = dict(net_params or {})
-    taken = [name for name in overrides if name in _OF_THE_ESTIMATOR]
-    if taken:
-        raise ValueError(
-            f"net_params must not hold {taken[0]!r}. The estimator's parameter for it: "
-            f"{_OF_THE_ESTIMATOR[taken[0]]}."
-        )
+    overrides = dict(params["net_params"] or {})
+    for name in overrides:
+        refused = f"net_params must not hold {name!r}."
+        if name in _PARAMETER_FOR:
+            raise ValueError(f"{refused} The estimator's parameter for it: {_PARAMETER_FOR[name]}.")
+        if not name.startswith(_FREE) or name.startswith(_NEEDED):
+            raise ValueError(
+                f"{refused} It is for optimizer, optimizer__*, iterator_train__*, "
+                "iterator_valid__* and callbacks__*; the rest is the estimator's."
+            )
+        if params["solver"] == "lbfgs" and name.startswith(_OF_BATCHES):
+            raise ValueError(f'{refused} "lbfgs" has no use for it. Pass solver="adam".')
     return overrides
 
 
@@ -206,7 +221,8 @@ def _dtype_name(params: dict[str, Any]) -> str:
     return "float64" if params["solver"] == "lbfgs" else "float32"
 
 
-def _device(device: str) -> str:
+def usable_device(device: str) -> str:
+    """The device that training takes place on, if it can be had here."""
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:
@@ -244,28 +260,28 @@ def _learning_rates(
     return groups
 
 
-def _callbacks(params: dict[str, Any], users: list[Any]) -> list[Any]:
-    """The user's callbacks, before the one that ends training: they see the last epoch too."""
+def _callbacks(params: dict[str, Any]) -> list[Any]:
+    """The user's callbacks, after what they may want to monitor."""
+    callbacks = users_callbacks(params)
     if params["early_stopping"]:
-        score = EpochScoring(
-            _held_out_score,
-            name="valid_score",
-            lower_is_better=False,
-            use_caching=False,
-        )
-        stop = {"monitor": "valid_score", "lower_is_better": False, "load_best": True}
-        callbacks: list[Any] = [("_valid_score", score), *users]
-    else:
-        stop, callbacks = {"monitor": "train_loss"}, users
+        score = EpochScoring(_held_out_score, name="valid_score", lower_is_better=False)
+        callbacks.insert(0, ("_valid_score", score))
+    return callbacks
+
+
+def _stopping(params: dict[str, Any]) -> EarlyStopping:
+    monitor: dict[str, Any] = {"monitor": "train_loss"}
+    if params["early_stopping"]:
+        monitor = {"monitor": "valid_score", "lower_is_better": False, "load_best": True}
     tol = params["tol"]
     if params["solver"] == "lbfgs":
         # Close to the optimum the loss is off by the square of what the parameters are.
         tol = min(tol, (100 * tol) ** 2)
-    patience = {"patience": params["n_iter_no_change"], "threshold": tol}
-    return [*callbacks, ("_stopping", EarlyStopping(threshold_mode="abs", **stop, **patience))]
+    patience = params["n_iter_no_change"]
+    return EarlyStopping(**monitor, patience=patience, threshold=tol, threshold_mode="abs")
 
 
-def _held_out_score(net: Any, held_out: TaskDataset, y: None = None) -> float:
+def _held_out_score(net: Any, held_out: TaskDataset, y: Array) -> float:
     """Accuracy on the held-out entries, or the share of their squares that is explained."""
     of_values = net.criterion_.entry_loss is squared_error
     good = total = 0.0

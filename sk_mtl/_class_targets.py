@@ -22,8 +22,8 @@ class ClassTargets:
     loss = "cross_entropy"
 
     @classmethod
-    def of(cls, labels: LabelSet) -> ClassTargets:
-        return cls(labels, HeadPlan.of_classes(labels.per_task))
+    def of(cls, labels: LabelSet, group: Array | None = None) -> ClassTargets:
+        return cls(labels, HeadPlan.of_classes(labels.per_task, group))
 
     def encode_rows(self, column: Array, task: Array, ids: Array) -> Array:
         """Output columns of stacked labels, of shape (n_rows,)."""

@@ -39,6 +39,7 @@ class MultiTaskAlignedClassifier(AlignedClassifier, AlignedParameters):
     head_alpha : float, default=2
         L2 penalty on the deviation of a task's head from the shared head. Large values give one
         model for all tasks, small ones a model per task.
+    {group_parameter}
     {task_parameters}
     {scaling_parameter}
     {training_parameters}

@@ -34,17 +34,18 @@ class AlignedClassifier(ClassifierMixin, ExtensibleAligned):
     def _learn_targets(
         self, inputs: Inputs, tasks: TaskSet, classes: Any = None, known: Sequence[Any] = ()
     ) -> ClassTargets:
+        group = self._groups_of(tasks, known)
         if classes is not None:
-            return ClassTargets.of(LabelSet.declared(classes, tasks.ids, wide=tasks.wide))
+            return ClassTargets.of(LabelSet.declared(classes, tasks.ids, wide=tasks.wide), group)
         if tasks.wide:
-            return ClassTargets.of(LabelSet.of_columns(inputs.columns, tasks.ids))
+            return ClassTargets.of(LabelSet.of_columns(inputs.columns, tasks.ids), group)
         codes = tasks.encode(inputs.ids, len(inputs.features))
         assert codes is not None
         label_sets = [classes for group in known for classes in group.labels.per_task]
         labels = LabelSet.of_rows(inputs.columns[0], codes, tasks.ids, label_sets)
         if known and isinstance(self.classes_, np.ndarray):
             _check_one_type(labels.union, self.classes_)
-        return ClassTargets.of(labels)
+        return ClassTargets.of(labels, group)
 
     def _publish_targets(self, targets: list[ClassTargets]) -> None:
         self.task_classes_ = [classes for group in targets for classes in group.labels.per_task]

@@ -57,6 +57,11 @@ default=None
         Column of ``X`` that holds the task ids: a name in a DataFrame, a position in an array
         (-1 is the last column).
 """,
+    "group_parameter": """
+    task_groups : dict, array-like or None, default=None
+        Group of each task, by id or in the order of ``tasks_``: tasks of different groups share
+        neither B nor a head. See `sk_mtl.diagnostics.group_tasks`. None: all tasks share.
+""",
     "scaling_parameter": """
     input_scaling : {"auto", "principal", "standard"} or None, default="auto"
         Linear map of the features, the same for all tasks, to mean squared norm 1. "standard"
@@ -85,7 +90,8 @@ default=None
         Whether "adam" draws its batches at random.
     early_stopping : bool, default=False
         Hold out rows, the same share of every class of every task; stop when the score on them
-        (accuracy, or R^2 within tasks) no longer rises and keep the best epoch.
+        (accuracy, or R^2 within tasks) no longer rises and keep the best epoch. Callbacks can
+        then monitor ``"valid_loss"`` and ``"valid_score"``.
     validation_fraction : float, default=0.1
         Share of the rows that ``early_stopping`` holds out.
     n_iter_no_change : int, default=10
@@ -98,9 +104,14 @@ default=None
     dtype : {"auto", "float32", "float64"}, default="auto"
         Precision of training; "auto" is float64 for "lbfgs" and float32 for "adam".
     callbacks : list of skorch callbacks, default=None
-        Called during training; they may stop it by raising KeyboardInterrupt, as skorch's do.
+        Called during training, or pairs of a name and a callback. They may end it by raising
+        KeyboardInterrupt, as skorch's do. An iteration of "lbfgs" is an epoch of one batch
+        without `on_grad_computed`. A scoring function of EpochScoring gets the net, the rows and
+        their labels: ``net.predict(X)``, `predict_proba` and `score` are the estimator's.
     net_params : dict, default=None
-        Further arguments of the skorch net, such as ``optimizer``, for what no parameter covers.
+        Further arguments of the skorch net: ``optimizer`` and what begins with ``optimizer__``,
+        ``iterator_train__``, ``iterator_valid__`` or ``callbacks__``, such as
+        ``{"optimizer": torch.optim.SGD, "optimizer__momentum": 0.9}``.
     random_state : int, RandomState instance or None, default=None
         Decides the start of the shared layers, the batches and the rows held out.
     verbose : bool or int, default=False

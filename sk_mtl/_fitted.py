@@ -153,10 +153,10 @@ class FittedNetwork(Savable, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
     def _of_rows(self, features: Array, codes: Array | None, compute: Callable[..., Any]) -> Array:
         """What is computed of each row, of all groups of tasks together."""
         groups = self._task_groups()
-        if codes is None and any(group.network.alignment is not None for group in groups):
+        if codes is None and any(group.network.tells_tasks_apart for group in groups):
             raise ValueError(
-                "With a wide y and alignment, each row has one representation per task. Stack the "
-                "tasks, or pass alignment=None."
+                "With a wide y and alignment or task_groups, each row has one representation per "
+                "task. Stack the tasks, or pass alignment=None and task_groups=None."
             )
         out: Array | None = None
         for _, rows, _, outputs in self._outputs(features, codes, compute):

@@ -16,7 +16,7 @@ from sk_mtl._building import build_net, usable_device
 from sk_mtl._heads import GivenHeads, TaskHeads
 from sk_mtl._network import AlignedNetwork
 from sk_mtl._plan import HeadPlan
-from sk_mtl._shared import SharedModule, fully_connected
+from sk_mtl._shared import SharedModule, fully_connected, shared_by
 from sk_mtl._tasks import Array
 from sk_mtl._users_module import users_module
 
@@ -63,10 +63,16 @@ def restore_networks(estimator: Any) -> None:
         warnings.warn(f"The network is loaded to the CPU: {error}", UserWarning, stacklevel=4)
         settings["device"] = "cpu"
     arrays = plain["arrays"]
+    plan, n_features = estimator._targets.plan, len(estimator.feature_mean_)
+    names = [f"of_groups.{g}." for g in range(plan.n_groups)] if plan.n_groups > 1 else [""]
+    of_groups = [
+        SharedModule(_module(settings, n_features, _within(f"shared.{name}module", arrays)))
+        for name in names
+    ]
     network = AlignedNetwork(
         _alignment(plain["alignment"], arrays),
-        SharedModule(_shared_module(settings, len(estimator.feature_mean_), arrays)),
-        _heads(estimator._targets.plan, arrays),
+        shared_by(of_groups, plan),
+        _heads(plan, arrays),
         capacity=plain["capacity"],
         skip_connection=plain["skip_connection"],
         penalties=plain["penalties"],
@@ -118,14 +124,14 @@ def _heads(plan: HeadPlan, arrays: Arrays) -> TaskHeads:
     return TaskHeads(plan, own["shared"].shape[1], variance, given)
 
 
-def _shared_module(settings: dict[str, Any], n_features: int, arrays: Arrays) -> nn.Module:
-    """B with its trained parameters: lazy layers of a user's module take their size from them."""
+def _module(settings: dict[str, Any], n_features: int, arrays: Arrays) -> nn.Module:
+    """A B with its trained parameters: lazy layers of a user's module take their size from them."""
     if settings["shared_module"] is None:
         chance = np.random.RandomState(0)  # no weight stays what it draws
         sizes, activation = settings["hidden_layer_sizes"], settings["activation"]
         return fully_connected(n_features, sizes, activation, chance)
     module = users_module(settings["shared_module"], n_features, seed=0)
-    module.load_state_dict(_tensors(_within("shared.module", arrays)))
+    module.load_state_dict(_tensors(arrays))
     return module
 
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from sk_mtl._alignment import Alignment
 from sk_mtl._grouped import Segments
 from sk_mtl._heads import TaskHeads
-from sk_mtl._shared import SharedModule, padding_mask
+from sk_mtl._shared import SharedModule, SharedModules, padding_mask
 
 # Prior variance of what the hidden layers add to the linear path beside them, relative to its.
 _NONLINEAR_SHARE = 0.03
@@ -26,7 +26,7 @@ class AlignedNetwork(nn.Module):
     ----------
     alignment : module or None
         The R_i.
-    shared : SharedModule
+    shared : SharedModule or SharedModules
         B with its activations g, from (n_rows, ..., n_features) to (n_rows, capacity).
     heads : TaskHeads
         A_i, W_i (present if ``skip_connection``) and the biases c_i, in one parameter.
@@ -42,7 +42,7 @@ class AlignedNetwork(nn.Module):
     def __init__(
         self,
         alignment: Alignment | None,
-        shared: SharedModule,
+        shared: SharedModule | SharedModules,
         heads: TaskHeads,
         *,
         capacity: int,
@@ -68,7 +68,7 @@ class AlignedNetwork(nn.Module):
         -------
         Tensor of shape (n_rows, n_columns) or (n_rows, n_tasks, n_columns)
         """
-        if task is None and self.alignment is not None:
+        if task is None and self.tells_tasks_apart:
             n_tasks = self.heads.own.shape[0]
             every = torch.arange(n_tasks, device=rows.device).repeat_interleave(len(rows))
             stacked: Tensor = self(torch.cat([rows] * n_tasks), every)
@@ -83,7 +83,7 @@ class AlignedNetwork(nn.Module):
 
     def _head_inputs(self, rows: Tensor, segments: Segments | None) -> Tensor:
         aligned, mask = self._align(rows, segments)
-        shared: Tensor = self.shared(aligned, mask)
+        shared: Tensor = self.shared(aligned, mask, segments)
         if self.skip_connection:
             return torch.cat([_NONLINEAR_SHARE**0.5 * shared, aligned], dim=1)
         return shared
@@ -94,8 +94,9 @@ class AlignedNetwork(nn.Module):
 
     def represent(self, rows: Tensor, task: Tensor | None = None) -> Tensor:
         """The shared representation ``g(z R_i B)``, of shape (n_rows, capacity)."""
-        aligned, mask = self._align(rows, None if task is None else Segments.of(task))
-        shared: Tensor = self.shared(aligned, mask)
+        segments = None if task is None else Segments.of(task)
+        aligned, mask = self._align(rows, segments)
+        shared: Tensor = self.shared(aligned, mask, segments)
         return shared
 
     def _align(self, rows: Tensor, segments: Segments | None) -> tuple[Tensor, Tensor | None]:
@@ -110,6 +111,11 @@ class AlignedNetwork(nn.Module):
         return rows, mask
 
     @property
+    def tells_tasks_apart(self) -> bool:
+        """Whether what the heads see of a row depends on the row's task."""
+        return self.alignment is not None or isinstance(self.shared, SharedModules)
+
+    @property
     def sees_features(self) -> bool:
         """Whether the last inputs of the heads are the aligned features themselves."""
         module = self.shared.module
@@ -121,6 +127,7 @@ class AlignedNetwork(nn.Module):
             self.shared = deepcopy(self.shared)
         except RuntimeError as error:
             raise ValueError(f"The source's shared module cannot be copied: {error}") from error
+        assert isinstance(self.shared, SharedModule)  # groups have none to start from
         self.shared.anchor()
 
     def penalty(self) -> Tensor:

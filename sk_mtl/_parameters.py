@@ -34,6 +34,7 @@ class AlignedParameters(BaseEstimator):
             HasMethods(["fit", "normalized_task_weight"]),
             None,
         ],
+        "task_groups": [Mapping, "array-like", None],
         "task_column": [Hashable],
         "input_scaling": [StrOptions({"auto", "principal", "standard"}), None],
         "solver": [StrOptions({"adam", "lbfgs"})],
@@ -69,6 +70,7 @@ class AlignedParameters(BaseEstimator):
         alpha: float = 0.2,
         head_alpha: float = 2.0,
         task_weight: Any = None,
+        task_groups: Any = None,
         task_column: Hashable = None,
         input_scaling: str | None = "auto",
         solver: str = "lbfgs",
@@ -100,6 +102,7 @@ class AlignedParameters(BaseEstimator):
         self.alpha = alpha
         self.head_alpha = head_alpha
         self.task_weight = task_weight
+        self.task_groups = task_groups
         self.task_column = task_column
         self.input_scaling = input_scaling
         self.solver = solver
@@ -132,8 +135,8 @@ def layer_sizes(sizes: Any) -> list[int]:
 def net_settings(params: dict[str, Any]) -> dict[str, Any]:
     """The parameters that a net is built from, out of all of an estimator's."""
     settings = params | {"learns_task_weight": learns_task_weight(params["task_weight"])}
-    for name in ("task_weight", "task_column", "random_state"):
-        del settings[name]
+    for name in ("task_weight", "task_groups", "task_column", "random_state"):
+        settings.pop(name, None)
     return settings
 
 

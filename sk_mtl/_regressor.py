@@ -54,6 +54,7 @@ class MultiTaskAlignedRegressor(RegressorMixin, ExtensibleAligned, AlignedParame
     head_alpha : float, default=2
         L2 penalty on the deviation of a task's head from the shared head. Large values give one
         model for all tasks, small ones a model per task.
+    {group_parameter}
     {task_parameters}
     {scaling_parameter}
     {training_parameters}
@@ -94,12 +95,14 @@ class MultiTaskAlignedRegressor(RegressorMixin, ExtensibleAligned, AlignedParame
     def _learn_targets(
         self, inputs: Inputs, tasks: TaskSet, classes: Any = None, known: Sequence[Any] = ()
     ) -> ValueTargets:
+        group = self._groups_of(tasks, known)
         if tasks.wide:
-            return ValueTargets.of_columns(inputs.columns, tasks.ids, inputs.weight)
+            return ValueTargets.of_columns(inputs.columns, tasks.ids, inputs.weight, group)
         codes = tasks.encode(inputs.ids, len(inputs.features))
         assert codes is not None
         units = [unit for group in known for unit in group.scale]
-        return ValueTargets.of_rows(inputs.columns[0], codes, tasks.ids, inputs.weight, units)
+        weight = inputs.weight
+        return ValueTargets.of_rows(inputs.columns[0], codes, tasks.ids, weight, group, units)
 
     def _publish_targets(self, targets: list[ValueTargets]) -> None:
         self.target_mean_ = np.concatenate([group.mean for group in targets])

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import torch
+from skorch.callbacks import Callback
 from torch import Tensor
 
-from sk_mtl._batches import ROWS_AT_A_TIME, TaskDataset
+from sk_mtl._batches import ROWS_AT_A_TIME
 from sk_mtl._network import AlignedNetwork
 from sk_mtl._rows import TrainingRows
 from sk_mtl._scaling import InputScaler
 from sk_mtl._schedule import Stage
+from sk_mtl._scored_rows import ScoredRows, reader_of_rows
+from sk_mtl._seeding import seeded
 from sk_mtl._tasks import Array
 from sk_mtl._training import FullBatchNet, MiniBatchNet
 
@@ -23,58 +28,50 @@ def train(
     net: Net,
     rows: TrainingRows,
     held_out: TrainingRows | None,
-    scaler: InputScaler,
     stages: list[Stage],
     seed: int,
+    estimator: Any,
+    epoch_tasks: Callback | None = None,
 ) -> bool:
     """Go through the stages, and tell whether each that is to converge did.
 
     ``seed`` decides the batches, and what a module of the user's draws.
     """
+    example = next(net.module_.heads.parameters())
 
-    def dataset(part: TrainingRows) -> TaskDataset:
-        part = part.sorted_by_task()
-        example = next(net.module_.heads.parameters())
-        target = torch.as_tensor(part.target, device=example.device)
-        return TaskDataset(
-            torch.as_tensor(scaler.transform(part.features)).to(example),
-            None if part.task is None else torch.as_tensor(part.task, device=example.device),
+    def dataset(part: TrainingRows) -> ScoredRows:
+        by_task = part.sorted_by_task()
+        task, target = by_task.task, torch.as_tensor(by_task.target, device=example.device)
+        tensors = (
+            torch.as_tensor(estimator._scaler.transform(by_task.features)).to(example),
+            None if task is None else torch.as_tensor(task, device=example.device),
             target.to(example) if target.is_floating_point() else target,
-            torch.as_tensor(part.weight).to(example),
+            torch.as_tensor(by_task.weight).to(example),
         )
+        return ScoredRows(part, estimator._targets, tensors)
 
     split = dataset(rows), None if held_out is None else dataset(held_out)
-    device = split[0].rows.device
     if isinstance(net, MiniBatchNet):
         net.iterator_train__seed = seed
-    converged, best = True, None
-    with torch.enable_grad(), torch.random.fork_rng([device] if device.type != "cpu" else []):
-        torch.manual_seed(seed)
-        for stage in stages:
-            before = len(net.history)
-            net.train_stage(split, stage)
-            converged &= (
-                stage.may_be_cut or net.converged_ or len(net.history) - before < stage.epochs
-            )
-            if held_out is not None:
-                best = _better(best, net, before)
-            if net.interrupted_:
-                break
-    if best is not None:
-        net.module_.load_state_dict(best[1])
-    return converged
+    with (
+        _observed(net, estimator, epoch_tasks),
+        torch.enable_grad(),
+        seeded(seed, example.device),
+    ):
+        return net.train(*split, stages)
 
 
-Best = tuple[float, dict[str, Tensor]]  # score on the held-out rows, and the weights that have it
-
-
-def _better(best: Best | None, net: Net, since: int) -> Best | None:
-    """The best epoch so far: each stage leaves the net with the weights of its own best."""
-    scores = [epoch["valid_score"] for epoch in net.history[since:]]
-    if not scores or (best is not None and best[0] >= max(scores)):
-        return best
-    state = {name: value.clone() for name, value in net.module_.state_dict().items()}
-    return max(scores), state
+@contextmanager
+def _observed(net: Net, estimator: Any, epoch_tasks: Callback | None) -> Iterator[None]:
+    """Let a net know who looks at it while it trains, and forget it again."""
+    own = net.callbacks_
+    net.reader_ = reader_of_rows(estimator)
+    if epoch_tasks is not None:
+        net.callbacks_ = [*own, ("epoch_tasks", epoch_tasks)]
+    try:
+        yield
+    finally:
+        net.callbacks_, net.reader_ = own, None
 
 
 def run(

@@ -28,6 +28,7 @@ from sklearn.utils.validation import (
 
 from sk_mtl._blending import posterior_weights, shrunken_gains
 from sk_mtl._labels import columns_as_array, read_columns
+from sk_mtl._saving import Savable
 from sk_mtl._task_model import UndefinedScoreError
 from sk_mtl._tasks import Array, TaskSet, check_ids, split_column
 from sk_mtl.model_selection import TaskStratifiedKFold
@@ -89,7 +90,7 @@ class _MultiTaskModel:
     seen: list[int]
 
 
-class SelectiveTransfer(MetaEstimatorMixin, BaseEstimator, metaclass=ABCMeta):
+class SelectiveTransfer(Savable, MetaEstimatorMixin, BaseEstimator, metaclass=ABCMeta):
     """Fits a multi-task model and one per task, and weighs them by held-out rows."""
 
     __metadata_request__fit: ClassVar = {"task": True}

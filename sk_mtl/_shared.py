@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+
+from sk_mtl._grouped import Segments
+from sk_mtl._plan import HeadPlan
 
 _ACTIVATIONS: dict[str, type[nn.Module]] = {
     "identity": nn.Identity,
@@ -43,7 +47,9 @@ class SharedModule(nn.Module):
             start = self.module.get_parameter(name).detach().clone()
             self.register_buffer(f"start_{j}", start)
 
-    def forward(self, rows: Tensor, mask: Tensor | None = None) -> Tensor:
+    def forward(
+        self, rows: Tensor, mask: Tensor | None = None, segments: Segments | None = None
+    ) -> Tensor:
         told = {"mask": mask} if self._takes_mask and mask is not None else {}
         shared: Tensor = self.module(rows, **told)
         return shared
@@ -55,6 +61,54 @@ class SharedModule(nn.Module):
             gone = self.module.get_parameter(name) - getattr(self, f"start_{j}")
             distance = distance + gone.square().sum()
         return distance
+
+
+class SharedModules(nn.Module):
+    """A `SharedModule` for each group of tasks.
+
+    Parameters
+    ----------
+    of_groups : list of SharedModule
+    group : Tensor of shape (n_tasks,)
+        The tasks' groups.
+    """
+
+    group: Tensor
+
+    def __init__(self, of_groups: list[SharedModule], group: Tensor) -> None:
+        super().__init__()
+        self.of_groups: Any = nn.ModuleList(of_groups)
+        self.register_buffer("group", group)
+
+    def forward(
+        self, rows: Tensor, mask: Tensor | None = None, segments: Segments | None = None
+    ) -> Tensor:
+        assert segments is not None  # a row has a task where tasks have groups
+        group = segments.spread(self.group)
+        made, places = [], []
+        for g, module in enumerate(self.of_groups):
+            place = (group == g).nonzero().squeeze(1)
+            if len(place):
+                made.append(module(rows[place], None if mask is None else mask[place]))
+                places.append(place)
+        return torch.cat(made)[torch.cat(places).argsort()]
+
+    def penalty(self) -> Tensor:
+        """Squared distance of the parameters from their start."""
+        return torch.stack([module.penalty() for module in self.of_groups]).sum()
+
+    @property
+    def module(self) -> nn.Module:
+        """The first group's module: the others are of its kind."""
+        first: nn.Module = self.of_groups[0].module
+        return first
+
+
+def shared_by(of_groups: list[SharedModule], plan: HeadPlan) -> SharedModule | SharedModules:
+    """One module for all tasks, or one for each of their groups."""
+    if plan.n_groups == 1:
+        return of_groups[0]
+    return SharedModules(of_groups, torch.tensor(plan.group))
 
 
 def takes_mask(module: nn.Module) -> bool:

@@ -3,49 +3,107 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from scipy.optimize import OptimizeResult, minimize
-from skorch import NeuralNet
+from skorch.callbacks import EarlyStopping
 from torch import Tensor
 
-from sk_mtl._batches import TaskDataset
+from sk_mtl._batches import ROWS_AT_A_TIME, TaskBatches, TaskDataset
 from sk_mtl._losses import Target
 from sk_mtl._schedule import Stage
+from sk_mtl._scored_rows import ScoredNet
 
 _TURN = 10  # epochs after which L-BFGS gives the turn to the next parameters
 
-Split = tuple[TaskDataset, TaskDataset | None]  # training rows, held-out rows
+Best = tuple[float, dict[str, Tensor]]  # score on the held-out rows, and the weights that have it
 
 
-class _TaskNet(NeuralNet):
+class _StageOver(Exception):  # noqa: N818
+    """Nothing more to gain for the parameters that a stage trains."""
+
+
+class _TaskNet(ScoredNet):
     """A net trained on a pair of data sets, for the data loss plus the network's penalty.
 
     Both are sums over all rows, and are minimised and reported per unit of weight.
+
+    Parameters
+    ----------
+    stopping : EarlyStopping
+        When a stage of training is over, and whether its best epoch is kept. Not one of the
+        callbacks: theirs is the whole of training.
     """
 
-    def train_stage(self, split: Split, stage: Stage) -> None:
-        """Train further, as far as the stage goes."""
+    def __init__(self, *args: Any, stopping: EarlyStopping, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.stopping = stopping
+
+    def train(self, train: TaskDataset, valid: TaskDataset | None, stages: list[Stage]) -> bool:
+        """Go through the stages, and tell whether each that is to converge did."""
+        self.n_rows_ = len(train)
+        self.total_weight_ = float(train.weight.sum(dtype=torch.float64))
+        self.notify("on_train_begin", X=train, y=None)
+        converged, best = True, None
+        for stage in stages:
+            before, interrupted = len(self.history), False
+            try:
+                converged &= self.train_stage(train, valid, stage) or stage.may_be_cut
+            except KeyboardInterrupt:  # from a callback, or from the keyboard
+                interrupted = True
+            if valid is not None:
+                best = self._better(best, before)
+            if interrupted:
+                break
+        if best is not None:
+            self.module_.load_state_dict(best[1])
+        self.notify("on_train_end", X=train, y=None)
+        return converged
+
+    def train_stage(self, train: TaskDataset, valid: TaskDataset | None, stage: Stage) -> bool:
+        """Train as far as a stage goes, and tell whether it converged."""
         self.turns_ = stage.turns
         self.resting_: tuple[str, ...] = ()
-        self.interrupted_ = False
-        self.partial_fit(split, epochs=stage.epochs)
+        before = len(self.history)
+        self.stopping.on_train_begin(self)
+        try:
+            return self.train_on(train, valid, stage.epochs)
+        except _StageOver:
+            return True
+        finally:
+            self._drop_unfinished_epoch()
+            if len(self.history) > before:
+                self.stopping.on_train_end(self)
+
+    def _better(self, best: Best | None, since: int) -> Best | None:
+        """The best epoch so far: each stage leaves the net with the weights of its own best."""
+        scores = [epoch["valid_score"] for epoch in self.history[since:]]
+        if not scores or (best is not None and best[0] >= max(scores)):
+            return best
+        state = {name: value.clone() for name, value in self.module_.state_dict().items()}
+        return max(scores), state
 
     @contextmanager
-    def turn(self, number: int) -> Iterator[list[tuple[str, torch.nn.Parameter]]]:
-        """Hold still what the turn does not train; gives what it does train, by name."""
+    def turn(self, number: int) -> Iterator[None]:
+        """Hold still what the turn does not train."""
         self.resting_ = self.turns_[number % len(self.turns_)]
-        trained = [(n, p) for n, p in self.module_.named_parameters() if p.requires_grad]
-        held = [parameter for name, parameter in trained if name.startswith(self.resting_)]
+        held = [
+            parameter
+            for name, parameter in self.module_.named_parameters()
+            if parameter.requires_grad and name.startswith(self.resting_)
+        ]
         for parameter in held:
             parameter.requires_grad_(False)
             parameter.grad = None
+        # cuDNN has no way back through recurrent layers that do not train.
+        off = torch.backends.cudnn.flags(enabled=False)
         try:
-            yield [(name, parameter) for name, parameter in trained if parameter.requires_grad]
+            with off if "shared." in self.resting_ else nullcontext():
+                yield
         finally:
             self.resting_ = ()
             for parameter in held:
@@ -56,9 +114,6 @@ class _TaskNet(NeuralNet):
         super()._set_training(training)
         if "shared." in self.resting_:
             self.module_.shared.eval()
-
-    def get_split_datasets(self, X: Split, y: None = None, **fit_params: Any) -> Split:
-        return X
 
     def get_loss(self, y_pred: Tensor, y_true: Any, X: Any = None, training: bool = False) -> Any:
         loss = self.data_loss(y_pred, y_true)
@@ -72,38 +127,21 @@ class _TaskNet(NeuralNet):
         loss: Tensor = self.criterion_(outputs, target, self.module_.log_weight())
         return loss
 
-    def fit_loop(
-        self, X: Split, y: None = None, epochs: int | None = None, **fit_params: Any
-    ) -> Any:
-        train, valid = self.get_split_datasets(X)
-        self.n_rows_ = len(train)
-        self.total_weight_ = float(train.weight.sum(dtype=torch.float64))
-        self.converged_ = False
-        try:
-            self.train_on(train, valid, self.max_epochs if epochs is None else epochs)
-        except KeyboardInterrupt:  # skorch takes it from here: it ends the training
-            self.interrupted_ = not self.out_of_patience
-            raise
-        finally:
-            self._drop_unfinished_epoch()
-        return self
-
-    @property
-    def out_of_patience(self) -> bool:
-        """Whether it is the estimator's own rule that has ended the training."""
-        stopping = dict(self.callbacks_)["_stopping"]
-        return bool(stopping.misses_ >= stopping.patience)
+    def train_on(self, train: TaskDataset, valid: TaskDataset | None, epochs: int) -> bool:
+        """Train for a number of epochs at most, and tell whether the optimum was reached."""
+        raise NotImplementedError
 
     def _drop_unfinished_epoch(self) -> None:
         """Forget an epoch that an interrupt, or the end of L-BFGS, has cut short."""
         if len(self.history) and "train_loss" not in self.history[-1]:
             self.history.pop()
 
-    def train_on(self, train: TaskDataset, valid: TaskDataset | None, epochs: int) -> None:
-        raise NotImplementedError
+    def begin_epoch(self, train: TaskDataset, valid: TaskDataset | None) -> None:
+        self._drop_unfinished_epoch()
+        self.notify("on_epoch_begin", dataset_train=train, dataset_valid=valid)
 
-    def validate(self, valid: TaskDataset | None) -> None:
-        """Record the loss on the held-out rows."""
+    def end_epoch(self, train: TaskDataset, valid: TaskDataset | None) -> None:
+        """Validate, and tell all callbacks before one of them may end the training."""
         if valid is not None:
             self.run_single_epoch(
                 self.get_iterator(valid, training=False),
@@ -111,63 +149,82 @@ class _TaskNet(NeuralNet):
                 prefix="valid",
                 step_fn=self.validation_step,
             )
+        interrupt = None
+        for _, callback in self.callbacks_:
+            try:
+                callback.on_epoch_end(self, dataset_train=train, dataset_valid=valid)
+            except KeyboardInterrupt as request:
+                interrupt = request
+        if interrupt is not None:
+            raise interrupt
+        try:
+            self.stopping.on_epoch_end(self)
+        except KeyboardInterrupt:
+            raise _StageOver from None
 
 
 class MiniBatchNet(_TaskNet):
     """Trains by an optimizer of torch, on batches."""
 
-    def train_on(self, train: TaskDataset, valid: TaskDataset | None, epochs: int) -> None:
+    def train_on(self, train: TaskDataset, valid: TaskDataset | None, epochs: int) -> bool:
         batches = self.get_iterator(train, training=True)
-        datasets = {"dataset_train": train, "dataset_valid": valid}
         for epoch in range(epochs):
-            self.notify("on_epoch_begin", **datasets)
+            self.begin_epoch(train, valid)
             with self.turn(epoch):
                 self.run_single_epoch(
                     batches, training=True, prefix="train", step_fn=self.train_step
                 )
-            self.validate(valid)
-            self.notify("on_epoch_end", **datasets)
+            self.end_epoch(train, valid)
+        return False
 
 
 class FullBatchNet(_TaskNet):
-    """Trains by scipy's L-BFGS-B on all rows; one of its iterations counts as one epoch.
+    """Trains by scipy's L-BFGS-B on all rows; one of its iterations is an epoch of one batch.
 
     Parameters
     ----------
     tol : float
         Training ends once no entry of the gradient is larger than a tenth of it, in the units of
-        ``train_on``.
+        ``minimize``.
     """
 
     def __init__(self, *args: Any, tol: float = 1e-4, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.tol = tol
 
-    def train_on(self, train: TaskDataset, valid: TaskDataset | None, epochs: int) -> None:
+    def train_on(self, train: TaskDataset, valid: TaskDataset | None, epochs: int) -> bool:
+        self.batch_size = len(train)  # for callbacks that count the batches
         if len(self.turns_) == 1:
-            with self.turn(0) as trained:
-                self.converged_ = self.minimize(trained, train, valid, epochs)[0]
-            return
+            with self.turn(0):
+                return self.minimize(train, valid, epochs)[0]
         at_rest = number = 0  # turns in a row that had nothing left to do
-        while epochs > 0 and not self.converged_:
-            with self.turn(number) as trained:
-                ended, taken = self.minimize(trained, train, valid, min(epochs, _TURN))
+        while epochs > 0 and at_rest < len(self.turns_):
+            with self.turn(number):
+                ended, taken = self.minimize(train, valid, min(epochs, _TURN))
             at_rest = at_rest + 1 if ended and taken == 1 else 0
-            self.converged_ = at_rest == len(self.turns_)
             number, epochs = number + 1, epochs - taken
+        return at_rest == len(self.turns_)
 
     def minimize(
-        self,
-        named: list[tuple[str, torch.nn.Parameter]],
-        train: TaskDataset,
-        valid: TaskDataset | None,
-        epochs: int,
+        self, train: TaskDataset, valid: TaskDataset | None, epochs: int
     ) -> tuple[bool, int]:
-        """Minimise over some parameters; tell whether it ended by itself, and its epochs."""
-        datasets = {"dataset_train": train, "dataset_valid": valid}
-        batches = list(self.get_iterator(train, training=True))
-        stiffness = self.module_.stiffness()
+        """Minimise over what is to be trained; tell whether it ended by itself, and its epochs."""
+        everything = train[slice(None)]
+        chunks = list(TaskBatches(train, ROWS_AT_A_TIME))
+        outputs: list[Tensor] = []  # of the last evaluation
+        between_epochs = True
+
+        def begin_epoch() -> None:
+            nonlocal between_epochs
+            between_epochs = False
+            self.begin_epoch(train, valid)
+            self.notify("on_batch_begin", batch=everything, training=True)
+            self._set_training(True)
+
+        begin_epoch()  # a callback may now set weights, or freeze them
+        named = [(n, p) for n, p in self.module_.named_parameters() if p.requires_grad]
         parameters = [parameter for _, parameter in named]
+        stiffness = self.module_.stiffness()
         # In units of its prior's standard deviation each parameter matters about the same, which
         # takes L-BFGS a fraction of the iterations. An unpenalised one has a unit of 1.
         unit = _read([torch.zeros_like(p) + stiffness.get(name, 0.0) for name, p in named])
@@ -175,11 +232,16 @@ class FullBatchNet(_TaskNet):
         accepted = _read(parameters) / unit
 
         def objective(flat: npt.NDArray[np.float64]) -> tuple[float, npt.NDArray[np.float64]]:
+            if between_epochs:
+                begin_epoch()
             _write(flat * unit, parameters)
             self.module_.zero_grad(set_to_none=True)
+            outputs.clear()
             value = 0.0
-            for inputs, target in batches:
-                loss: Any = self.data_loss(self.infer(inputs), target) / self.total_weight_
+            for inputs, target in chunks:
+                outputs.append(self.infer(inputs))
+                loss: Any = self.data_loss(outputs[-1], target) / self.total_weight_
+                outputs[-1] = outputs[-1].detach()
                 loss.backward()
                 value += loss.item()
             penalty = self.module_.penalty() / self.total_weight_
@@ -188,21 +250,23 @@ class FullBatchNet(_TaskNet):
             return value + penalty.item(), unit * _read([_gradient(p) for p in parameters])
 
         def end_epoch(intermediate_result: OptimizeResult) -> None:
-            nonlocal accepted
+            nonlocal accepted, between_epochs
             accepted = intermediate_result.x.copy()
             _write(accepted * unit, parameters)
-            self.history.record_batch("train_loss", float(intermediate_result.fun))
+            loss = float(intermediate_result.fun)
+            self.history.record_batch("train_loss", loss)
             self.history.record_batch("train_batch_size", len(train))
-            self.validate(valid)
-            self.notify("on_epoch_end", **datasets)
-            begin_epoch()
+            self.notify(
+                "on_batch_end",
+                batch=everything,
+                training=True,
+                loss=torch.tensor(loss),
+                y_pred=torch.cat(outputs),
+            )
+            self.history.record("train_batch_count", 1)
+            between_epochs = True
+            self.end_epoch(train, valid)
 
-        def begin_epoch() -> None:
-            self.notify("on_epoch_begin", **datasets)
-            self.history.new_batch()
-            self._set_training(True)
-
-        begin_epoch()
         try:
             result = minimize(
                 objective,
@@ -222,7 +286,6 @@ class FullBatchNet(_TaskNet):
                 end_epoch(result)
         finally:
             _write(accepted * unit, parameters)  # trial steps are taken back
-            self._drop_unfinished_epoch()
         return result.status != 1, max(1, result.nit)  # 1: too many iterations
 
 

@@ -37,12 +37,14 @@ class _TransferParameters(BaseEstimator):
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         name: constraint
         for name, constraint in AlignedParameters._parameter_constraints.items()
-        if name not in (*_OF_THE_SOURCE, "alignment_schedule")
+        if name not in (*_OF_THE_SOURCE, "alignment_schedule", "task_groups")
     } | {
         "source": [HasMethods(["fit"]), None],
         "fine_tune_epochs": [Interval(Integral, 0, None, closed="left")],
     }
-    alignment_schedule = "joint"  # not a parameter: B is the source's
+    # Not parameters: B is the source's.
+    alignment_schedule = "joint"
+    task_groups = None
 
     def __init__(
         self,
@@ -187,6 +189,11 @@ class AlignedTransferClassifier(AlignedClassifier, _TransferParameters):
                 f"source={source!r} is not fitted. Fit it first. Where this estimator is cloned, "
                 "in GridSearchCV say, wrap the fitted source in sklearn.frozen.FrozenEstimator: "
                 "clone leaves that as it is."
+            )
+        if source._targets.plan.n_groups > 1:
+            raise ValueError(
+                "The tasks of source are in groups that share no module: there is not one to start "
+                "from. Fit the tasks of one group apart."
             )
         return source
 

@@ -9,6 +9,7 @@ from copy import deepcopy
 import torch
 from torch import nn
 
+from sk_mtl._seeding import seeded
 from sk_mtl._shared import padding_mask, takes_mask
 from sk_mtl._tasks import Array
 
@@ -28,8 +29,7 @@ def users_module(
         arguments = []
     except TypeError:
         arguments = [n_features]
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         try:
             module = shared_module(*arguments)
         except TypeError as error:
@@ -73,8 +73,7 @@ def capacity_of(module: nn.Module, rows: Array, seed: int) -> int:
     was_training = module.training
     module.eval()
     try:
-        with torch.no_grad(), torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with torch.no_grad(), seeded(seed):
             made = module(tensor, **told)
     except Exception as error:  # whatever the user's code may raise
         raise ValueError(

@@ -21,30 +21,47 @@ class ValueTargets:
     Attributes
     ----------
     mean, scale : ndarray of shape (n_tasks,)
+    group : ndarray of shape (n_tasks,)
+        Tasks of different groups share no head.
     """
 
     mean: Array
     scale: Array
+    group: Array
     loss = "squared_error"
 
     @classmethod
     def of_rows(
-        cls, column: Array, task: Array, ids: Array, weight: Array, known: Sequence[float] = ()
+        cls,
+        column: Array,
+        task: Array,
+        ids: Array,
+        weight: Array,
+        group: Array,
+        known: Sequence[float] = (),
     ) -> ValueTargets:
         """From stacked rows: every row must hold a value. ``known`` are other tasks' units."""
         values = _stacked_values(column)
-        return cls._of_entries(task, values, weight, ids, known)
+        return cls._of_entries(task, values, weight, ids, group, known)
 
     @classmethod
-    def of_columns(cls, columns: list[Array], ids: Array, weight: Array) -> ValueTargets:
+    def of_columns(
+        cls, columns: list[Array], ids: Array, weight: Array, group: Array
+    ) -> ValueTargets:
         """From the columns of a wide ``y``."""
         values, labelled = _wide_values(columns, ids)
         row, task = np.nonzero(labelled)
-        return cls._of_entries(task, values[labelled], weight[row], ids)
+        return cls._of_entries(task, values[labelled], weight[row], ids, group)
 
     @classmethod
     def _of_entries(
-        cls, task: Array, values: Array, weight: Array, ids: Array, known: Sequence[float] = ()
+        cls,
+        task: Array,
+        values: Array,
+        weight: Array,
+        ids: Array,
+        group: Array,
+        known: Sequence[float] = (),
     ) -> ValueTargets:
         total = np.bincount(task, weights=weight, minlength=len(ids))
         empty = [name for name, of_task in zip(ids.tolist(), total, strict=True) if not of_task]
@@ -61,11 +78,11 @@ class ValueTargets:
                 f"y holds values up to {np.abs(values).max():.3g}, too large to square. Divide y "
                 "by its size."
             )
-        return cls(mean, _units(variance, total, np.abs(mean), known))
+        return cls(mean, _units(variance, total, np.abs(mean), known), group)
 
     @property
     def plan(self) -> HeadPlan:
-        return HeadPlan.of_values(len(self.mean))
+        return HeadPlan.of_values(self.group)
 
     def encode_rows(self, column: Array, task: Array, ids: Array) -> Array:
         """Standardised values of stacked rows, of shape (n_rows,)."""
@@ -97,7 +114,7 @@ class ValueTargets:
 
     def bias_variances(self, rows: TrainingRows, expected: Array | None = None) -> Array:
         """No prior: where the values of a task lie is no reason to doubt it."""
-        return np.full((2, 1, 1), np.inf)
+        return np.full((2, self.plan.n_families, 1), np.inf)
 
 
 def read_values(column: Array, what: str) -> tuple[Array, Array]:

@@ -128,6 +128,11 @@ def _check(estimator: Any, dtype: str) -> None:
             "to_onnx writes the built-in network alone, and this estimator has a shared_module. "
             "Fit it with hidden_layer_sizes instead, or save it with its save method."
         )
+    if estimator._targets.plan.n_groups > 1:
+        raise ValueError(
+            "to_onnx writes networks that all tasks share, and this estimator has task_groups. "
+            "Fit an estimator for each group, and export them."
+        )
 
 
 def _scaled(graph: Graph, estimator: Any) -> str:

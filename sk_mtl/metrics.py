@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Hashable, Iterator
-from typing import Any
+from inspect import signature
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.exceptions import UndefinedMetricWarning
+from sklearn.pipeline import Pipeline
 from sklearn.utils.metadata_routing import MetadataRequest, get_routing_for_object
 from sklearn.utils.validation import _num_samples
 
 from sk_mtl._labels import read_columns, read_labels
-from sk_mtl._tasks import Array, check_ids, split_column
+from sk_mtl._tasks import Array, check_ids, listing, split_column
+
+if TYPE_CHECKING:
+    from typing import Self
 
 __all__ = ["TaskScorer"]
 
-# Of each task: its id, its labels, the estimator's response, the classes that this is about.
-Parts = Iterator[tuple[Any, Array, Array, Array | None]]
+# Of each task: its id, its rows, their labels, the response to them, the classes it is about.
+Parts = Iterator[tuple[Any, Array, Array, Array, Any]]
 
 _RESPONSES = ("predict", "predict_proba")
 _AVERAGES = ("mean", "worst", None)
@@ -49,12 +54,15 @@ class TaskScorer:
     Raises
     ------
     ValueError
-        When called: if the rows' tasks are not known.
+        If a parameter is out of its range. When called: if the rows' tasks are not named, or
+        named twice.
 
     Notes
     -----
-    A task on which the metric is not defined is left out: one whose rows show a single class
-    where the metric needs two. If none is left, the score is NaN.
+    A task on which the metric is not defined has the score NaN, and does not count for "mean" and
+    "worst": one whose rows show a single class where the metric needs two. So has a task of a
+    fitted multi-task estimator that has no rows here. A metric of probabilities that takes
+    ``labels``, as ``log_loss`` does, is told all of the task's classes.
 
     Examples
     --------
@@ -93,14 +101,36 @@ class TaskScorer:
         self.average = average
         self.greater_is_better = greater_is_better
         self.task_column = task_column
+        self._weighted = False
 
     def get_metadata_routing(self) -> MetadataRequest:
         """Ask scikit-learn's tools for ``task``, where metadata routing is switched on."""
         request = MetadataRequest(owner=self)
         request.score.add_request(param="task", alias=True)
+        request.score.add_request(param="sample_weight", alias=self._weighted)
         return request
 
-    def __call__(self, estimator: Any, X: Any, y: Any, task: Any = None) -> Any:
+    def set_score_request(self, *, sample_weight: bool) -> Self:
+        """Whether to ask for ``sample_weight`` too, where metadata routing is switched on.
+
+        Parameters
+        ----------
+        sample_weight : bool
+
+        Returns
+        -------
+        self : object
+        """
+        self._weighted = sample_weight
+        return self
+
+    def _accept_sample_weight(self) -> bool:
+        """Whether scikit-learn's searches may pass on weights, where routing is switched off."""
+        return "sample_weight" in signature(self.metric).parameters
+
+    def __call__(
+        self, estimator: Any, X: Any, y: Any, task: Any = None, sample_weight: Any = None
+    ) -> Any:
         """Score a fitted estimator.
 
         Parameters
@@ -109,34 +139,34 @@ class TaskScorer:
         X : array-like or DataFrame of shape (n_samples, n_columns)
         y : array-like of shape (n_samples,) or (n_samples, n_tasks)
         task : array-like of shape (n_samples,), default=None
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows within their task, for a metric that takes them.
 
         Returns
         -------
         score : float or dict of float
         """
-        per_task = dict(self._per_task(estimator, X, y, task))
-        sign = 1 if self.greater_is_better else -1
-        scores = {name: sign * score for name, score in per_task.items()}
-        if self.average is None:
-            return scores
-        if not scores:
-            return float("nan")
-        values = list(scores.values())
-        return float(np.mean(values) if self.average == "mean" else np.min(values))
-
-    def _per_task(self, estimator: Any, X: Any, y: Any, task: Any) -> Iterator[tuple[Any, float]]:
-        """Id and metric of each task on which it is defined."""
+        # A search's own predict takes no task=.
+        estimator = getattr(estimator, "best_estimator_", estimator)
+        weight = None if sample_weight is None else np.asarray(sample_weight)
         columns, names = read_columns(y, _num_samples(X))
         if names is not None:
             parts = self._wide_parts(estimator, X, columns, names)
+            scores = _ScoreOfTask.fromkeys(names.tolist(), float("nan"))
         else:
             parts = self._stacked_parts(estimator, X, columns[0], task)
-        for name, true, response, classes in parts:
+            scores = _ScoreOfTask.fromkeys(_fitted_tasks(estimator), float("nan"))
+        for name, rows, true, response, classes in parts:
+            of_rows = None if weight is None else weight[rows]
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", UndefinedMetricWarning)
-                score = self._score(true, response, classes)
-            if not np.isnan(score):
-                yield name, score
+                scores[name] = self._score(true, response, classes, of_rows)
+        if self.average is None:
+            return scores
+        defined = [score for score in scores.values() if not np.isnan(score)]
+        if not defined:
+            return float("nan")
+        return float(np.mean(defined) if self.average == "mean" else np.min(defined))
 
     def _wide_parts(self, estimator: Any, X: Any, columns: list[Array], names: Array) -> Parts:
         response = getattr(estimator, self.response_method)(X)
@@ -147,12 +177,21 @@ class TaskScorer:
             if not len(true):
                 continue
             of_task = response[t] if isinstance(response, list) else response[:, t]
-            classes = None if self.response_method == "predict" else estimator.classes_[t]
-            yield name, true, of_task[labelled], classes
+            classes = None
+            if self.response_method == "predict_proba":
+                classes = estimator.classes_[t]
+                if np.ndim(classes) == 0:  # scikit-learn's multi-label classifiers: 0 or 1 each
+                    classes = [0, 1]
+            yield name, labelled, true, of_task[labelled], classes
 
     def _stacked_parts(self, estimator: Any, X: Any, y: Array, task: Any) -> Parts:
         ids = task
         if self.task_column is not None:
+            if task is not None:
+                raise ValueError(
+                    f"Tasks are named twice: task_column={self.task_column!r} and the task= "
+                    "keyword. Drop one of them."
+                )
             ids = split_column(X, self.task_column)[1]
         if ids is None:
             raise ValueError(
@@ -167,17 +206,41 @@ class TaskScorer:
         response = getattr(estimator, self.response_method)(X, **told)
         for name in np.unique(ids):
             rows = ids == name
-            if self.response_method == "predict":
-                yield name.item(), y[rows], response[rows], None
-            else:
-                shown = (response[rows] != 0).any(axis=0)  # classes of other tasks have 0
-                yield name.item(), y[rows], response[rows][:, shown], estimator.classes_[shown]
+            true, own, classes = y[rows], response[rows], None
+            if self.response_method == "predict_proba":
+                classes = estimator.classes_
+                if len(classes) > 2:  # those of other tasks have probability 0
+                    shown = (own != 0).any(axis=0) | np.isin(classes, true)
+                    own, classes = own[:, shown], classes[shown]
+            yield name.item(), rows, true, own, classes
 
-    def _score(self, true: Array, response: Array, classes: Array | None) -> float:
+    def _score(self, true: Array, response: Array, classes: Any, weight: Array | None) -> float:
         """The metric of one task's rows; of the second class's probability for two classes."""
-        if classes is None:
-            return float(self.metric(true, response))
-        if len(classes) == 2:
-            positive = response if response.ndim == 1 else response[:, 1]
-            return float(self.metric((true == classes[1]).astype(int), positive))
-        return float(self.metric(true, response))
+        settings: dict[str, Any] = {} if weight is None else {"sample_weight": weight}
+        if classes is not None:
+            if len(classes) < 2:
+                return float("nan")
+            if len(classes) == 2:
+                true = (true == classes[1]).astype(int)
+                response = response if response.ndim == 1 else response[:, 1]
+                classes = [0, 1]
+            if "labels" in signature(self.metric).parameters:  # some may be missing from ``true``
+                settings["labels"] = classes
+        sign = 1 if self.greater_is_better else -1
+        return sign * float(self.metric(true, response, **settings))
+
+
+class _ScoreOfTask(dict[Any, float]):
+    """Scores by task. scikit-learn looks up the tasks of the first fold in those of the others."""
+
+    def __missing__(self, task: Any) -> float:
+        raise KeyError(
+            f"There is no score of task {task!r}, but of {listing(self)}. To cross-validate with "
+            "average=None, use folds that hold every task, such as those of TaskStratifiedKFold."
+        )
+
+
+def _fitted_tasks(estimator: Any) -> list[Any]:
+    """The tasks that an estimator, or the last step of a pipeline, was fitted on."""
+    last = estimator[-1] if isinstance(estimator, Pipeline) else estimator
+    return list(np.asarray(getattr(last, "tasks_", [])).tolist())

@@ -11,7 +11,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils import _safe_indexing
 
 from sk_mtl._labels import read_columns, read_labels
-from sk_mtl._tasks import Array, listing
+from sk_mtl._tasks import Array, check_ids, listing, split_column
 
 __all__ = ["keep_task", "melt_tasks", "stack_tasks"]
 
@@ -27,9 +27,9 @@ def keep_task(*steps: Any, task_column: Hashable = -1) -> ColumnTransformer:
     *steps : transformers
         Applied one after the other, as in scikit-learn's ``make_pipeline``.
     task_column : column name or int, default=-1
-        A name: the outcome is a pandas DataFrame in which the column keeps its name. A position:
-        the outcome is an array whose **last** column is the task, ``task_column=-1`` for the
-        estimator behind it.
+        A name: the outcome is a pandas DataFrame in which the column keeps its name (a polars one
+        after ``.set_output(transform="polars")``). A position: the outcome is an array whose
+        **last** column is the task, ``task_column=-1`` for the estimator behind it.
 
     Returns
     -------
@@ -40,7 +40,8 @@ def keep_task(*steps: Any, task_column: Hashable = -1) -> ColumnTransformer:
     Raises
     ------
     ValueError
-        When fitted, if X has no such column.
+        If there is no step, or one that does not name its outcome's columns where the task
+        column has a name. When fitted, if X has no such column.
 
     Examples
     --------
@@ -61,11 +62,20 @@ def keep_task(*steps: Any, task_column: Hashable = -1) -> ColumnTransformer:
     """
     if not steps:
         raise ValueError("keep_task needs a transformer: keep_task(StandardScaler()), say.")
+    named = not isinstance(task_column, (int, np.integer))
+    for step in steps:
+        if named and not isinstance(step, str) and not hasattr(step, "get_feature_names_out"):
+            raise ValueError(
+                f"{step} does not name the columns that it makes, so the task column would lose "
+                "its name beside them. Give it a method get_feature_names_out (a "
+                'FunctionTransformer has one with feature_names_out="one-to-one"), or pass the '
+                "position of the task column."
+            )
     parts = [("features", make_pipeline(*steps), _AllBut(task_column))]
     transformer = ColumnTransformer(
         parts, remainder="passthrough", verbose_feature_names_out=False, sparse_threshold=0
     )
-    if not isinstance(task_column, (int, np.integer)):
+    if named:
         transformer.set_output(transform="pandas")
     return transformer
 
@@ -77,17 +87,12 @@ class _AllBut:
         self.column = column
 
     def __call__(self, X: Any) -> list[Any]:
-        names = list(X.columns) if hasattr(X, "columns") else list(range(X.shape[1]))
-        column = self.column
-        if column not in names:
-            if not isinstance(column, (int, np.integer)):
-                raise ValueError(f"task_column={column!r} is not a column of X: {listing(names)}.")
-            if not -len(names) <= column < len(names):
-                raise ValueError(
-                    f"task_column={column} is out of range: X has {len(names)} columns."
-                )
-            column = names[int(column)]
-        return [name for name in names if name != column]
+        others, _ = split_column(X[:0], self.column)
+        if hasattr(others, "columns"):
+            return list(others.columns)
+        assert isinstance(self.column, (int, np.integer))
+        position = self.column % X.shape[1]
+        return [other for other in range(X.shape[1]) if other != position]
 
     def __repr__(self) -> str:
         return f"all but {self.column!r}"
@@ -107,14 +112,14 @@ def stack_tasks(
     Returns
     -------
     X : ndarray or DataFrame of shape (n_rows, n_features)
-        A pandas DataFrame if all X are.
+        A DataFrame if all X are, of pandas or of polars.
     y : ndarray of shape (n_rows,)
     task : ndarray of shape (n_rows,)
 
     Raises
     ------
     ValueError
-        If the tasks differ in their features, or X and y in their rows.
+        If the tasks differ in their features, X and y in their rows, or the task ids in type.
 
     Examples
     --------
@@ -126,12 +131,12 @@ def stack_tasks(
     named = dict(tasks) if isinstance(tasks, Mapping) else dict(enumerate(tasks))
     if not named:
         raise ValueError("stack_tasks needs at least one task.")
-    blocks, labels, ids = [], [], []
-    frames = all(hasattr(X, "iloc") for X, _ in named.values())
-    first = None
+    blocks, labels, first = [], [], None
     for name, (X, y) in named.items():
-        block: Any = X if frames else np.asarray(X)
-        columns = list(block.columns) if frames else list(range(block.shape[1]))
+        block = X if hasattr(X, "columns") else np.asarray(X)
+        if len(block.shape) < 2:
+            raise ValueError(f"X of task {name!r} must be a table; got shape {block.shape}.")
+        columns = list(X.columns) if hasattr(X, "columns") else list(range(block.shape[1]))
         first = columns if first is None else first
         if columns != first:
             raise ValueError(
@@ -143,14 +148,21 @@ def stack_tasks(
             raise ValueError(f"y of task {name!r} has several columns. Pass one label per row.")
         blocks.append(block)
         labels.append(column)
-        ids += [name] * len(block)
-    if frames:
+    ids = check_ids(np.fromiter(named, dtype=object), where="tasks")
+    return _stacked(blocks), np.concatenate(labels), np.repeat(ids, [len(X) for X in blocks])
+
+
+def _stacked(blocks: list[Any]) -> Any:
+    """Tables below one another: a DataFrame if all are of one library, else an array."""
+    if all(hasattr(block, "iloc") for block in blocks):
         import pandas as pd
 
-        stacked: Any = pd.concat(blocks, ignore_index=True)
-    else:
-        stacked = np.concatenate(blocks)
-    return stacked, np.concatenate(labels), np.asarray(ids)
+        return pd.concat(blocks, ignore_index=True)
+    if all(hasattr(block, "get_columns") for block in blocks):
+        import polars as pl
+
+        return pl.concat(blocks)
+    return np.concatenate(blocks)
 
 
 def melt_tasks(X: Any, Y: Any) -> tuple[Any, Array, Array, Array]:
@@ -203,7 +215,7 @@ def melt_tasks(X: Any, Y: Any) -> tuple[Any, Array, Array, Array]:
     parts = [values for values, _ in found if len(values)]
     y = np.concatenate(parts if len(kinds) == 1 else [part.astype(object) for part in parts])
     order = np.lexsort([code, sample])
-    X = X if hasattr(X, "iloc") else np.asarray(X)
+    X = X if hasattr(X, "shape") else np.asarray(X)
     melted = _safe_indexing(X, sample[order])
     if hasattr(melted, "reset_index"):
         melted = melted.reset_index(drop=True)

@@ -177,3 +177,17 @@ def test_columns_of_several_types_are_cast_once() -> None:
         two.predict_proba(single.astype(np.float64), task=TASK),
     )
     assert one.transform(single, task=TASK).dtype == np.float32
+
+
+@pytest.mark.filterwarnings("ignore:max_iter")
+def test_generators_of_other_devices_are_not_touched(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not even told to start from our seed once they wake up."""
+
+    def refuse(seed: int) -> None:
+        raise AssertionError("the seed of all GPUs is set")
+
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", refuse)
+    before = torch.random.get_rng_state()
+    model = MultiTaskAlignedClassifier(shared_module=Recurrent, max_iter=2, tol=1, random_state=0)
+    model.fit(np.repeat(X[:, None, :], 3, axis=1), Y, task=TASK)
+    assert torch.equal(torch.random.get_rng_state(), before)

@@ -30,6 +30,8 @@ from sk_mtl import (
     AlignedTransferClassifier,
     MultiTaskAlignedClassifier,
     MultiTaskAlignedRegressor,
+    SelectiveTransferClassifier,
+    SelectiveTransferRegressor,
     SVDTaskReweighter,
 )
 from sk_mtl.persistence import trusted_types
@@ -118,6 +120,16 @@ def fitted_reweighter() -> Any:
 def fitted_aligned_reweighter() -> Any:
     aligner = MultiTaskAlignedClassifier(**SMALL)
     return SVDTaskReweighter(aligner=aligner).fit(X, Y, task=TASK)
+
+
+def fitted_selective() -> Any:
+    model = SelectiveTransferClassifier(MultiTaskAlignedClassifier(**SMALL), cv=2, random_state=0)
+    return model.fit(X, Y, task=TASK)
+
+
+def fitted_selective_regressor() -> Any:
+    model = SelectiveTransferRegressor(MultiTaskAlignedRegressor(**SMALL), cv=2, random_state=0)
+    return model.fit(X, X[:, :2])
 
 
 FITTED: dict[str, Callable[[], Any]] = {

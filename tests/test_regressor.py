@@ -85,12 +85,12 @@ def test_tasks_of_one_unit_share_its_estimate() -> None:
     rng = np.random.default_rng(0)
     task = np.repeat(np.arange(200), 4)
     y = rng.standard_normal(len(task))
-    ids, weight = np.arange(200), np.ones(len(task))
-    of_one = ValueTargets.of_rows(y, task, ids, weight).scale
+    ids, weight, group = np.arange(200), np.ones(len(task)), np.zeros(200, dtype=int)
+    of_one = ValueTargets.of_rows(y, task, ids, weight, group).scale
     raw = y.reshape(200, 4).std(axis=1)
     assert np.abs(np.log(of_one)).mean() < 0.7 * np.abs(np.log(raw)).mean()
     units = np.exp(rng.uniform(-10, 10, 200))
-    of_many = ValueTargets.of_rows(y * units[task], task, ids, weight).scale
+    of_many = ValueTargets.of_rows(y * units[task], task, ids, weight, group).scale
     ratio = of_many / (raw * units)  # one factor for all: few rows underestimate
     np.testing.assert_allclose(ratio, np.median(ratio), rtol=0.2)
     assert 1 < np.median(ratio) < 1.6

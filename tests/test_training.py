@@ -10,7 +10,6 @@ import pytest
 import torch
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
-from skorch.callbacks import Callback
 
 from helpers import CONVEX, make_tasks
 from sk_mtl import MultiTaskAlignedClassifier
@@ -166,34 +165,6 @@ def test_partial_fit_is_there_for_adam_only() -> None:
     assert "solver='adam'" in str(error.value.__cause__)
 
 
-class CountEpochs(Callback):
-    def __init__(self) -> None:
-        self.epochs = 0
-
-    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
-        self.epochs += 1
-
-
-@pytest.mark.parametrize("solver", ["lbfgs", "adam"])
-def test_callbacks_see_every_epoch(solver: str) -> None:
-    X, y, task = make_tasks()
-    counter = CountEpochs()
-    model = MultiTaskAlignedClassifier(solver=solver, callbacks=[counter], max_iter=300, tol=0.01)
-    model.fit(X, y, task=task)
-    assert counter.epochs == model.n_iter_ == len(model.net_.history)
-
-
-def test_net_params_take_precedence() -> None:
-    X, y, task = make_tasks()
-    model = MultiTaskAlignedClassifier(solver="adam", max_iter=300, tol=0.01, random_state=0)
-    for optimizer in (torch.optim.AdamW, torch.optim.RMSprop):
-        model.set_params(net_params={"optimizer": optimizer}).fit(X, y, task=task)
-        assert isinstance(model.net_.optimizer_, optimizer)
-    model.set_params(net_params={"max_epochs": 3})
-    with pytest.raises(ValueError, match=r"not hold 'max_epochs'.*parameter for it: max_iter"):
-        model.fit(X, y, task=task)
-
-
 def test_pickle_keeps_every_prediction() -> None:
     X, y, task = make_tasks()
     for solver in ("lbfgs", "adam"):
@@ -308,33 +279,11 @@ def test_a_start_that_is_the_optimum_counts_as_one_epoch() -> None:
         np.testing.assert_allclose(model.predict_proba(X, task=task), 0.5)
 
 
-class Interrupt(Callback):
-    def on_batch_end(self, net: Any, training: bool = False, **kwargs: Any) -> None:
-        if len(net.history) == 3:
-            raise KeyboardInterrupt
-
-
-def test_interrupted_training_keeps_the_epochs_done() -> None:
-    X, y, task = make_tasks()
-    model = MultiTaskAlignedClassifier(solver="adam", callbacks=[Interrupt()], random_state=0)
-    model.fit(X, y, task=task)
-    assert model.n_iter_ == len(model.loss_curve_) == 2
-    assert model.predict(X, task=task).shape == y.shape
-
-
 def test_fit_works_where_gradients_are_off() -> None:
     X, y, task = make_tasks()
     with torch.no_grad():
         model = MultiTaskAlignedClassifier(random_state=0).fit(X, y, task=task)
     assert model.score(X, y, task=task) > 0.7
-
-
-def test_verbose_prints_a_line_per_epoch(capsys: pytest.CaptureFixture[str]) -> None:
-    X, y, task = make_tasks()
-    model = MultiTaskAlignedClassifier(verbose=True, random_state=0).fit(X, y, task=task)
-    assert capsys.readouterr().out.count("\n") >= model.n_iter_
-    model.set_params(verbose=False).fit(X, y, task=task)
-    assert capsys.readouterr().out == ""
 
 
 def test_a_small_first_chunk_does_not_set_the_size_of_batches() -> None:
