@@ -55,17 +55,17 @@ class TaskClassifier(ClassifierMixin, TaskModel):
     """See TaskModel. Its classes are those of all the task's rows."""
 
     def __init__(
-        self, model: Any, task: Array | None, at: int | None, classes: Array, proves: bool
+        self, model: Any, task: Array | None, at: int | None, classes: Array, complete: bool
     ) -> None:
         super().__init__(model, task, at)
         self.classes = classes
-        self.proves = proves
+        self.complete = complete
         self.classes_ = classes
 
     @available_if(lambda self: hasattr(self.model, "predict_proba"))
     def predict_proba(self, X: Any) -> Array:
         """Probabilities of the task's classes, given that the label is one of them."""
-        if not self.proves:
+        if not self.complete:
             raise UndefinedScoreError
         found = self.model.predict_proba(X, **self._told(X))
         known = self.model.classes_

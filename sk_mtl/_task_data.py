@@ -1,0 +1,227 @@
+"""Rows of several tasks in any layout: folds of them, and fits to any of the tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+from sklearn import get_config
+from sklearn.base import clone, is_classifier, is_regressor
+from sklearn.model_selection import KFold, check_cv
+from sklearn.pipeline import Pipeline
+from sklearn.utils import _safe_indexing
+from sklearn.utils.metadata_routing import MetadataRequest, get_routing_for_object
+from sklearn.utils.validation import _num_samples, check_array
+
+from sk_mtl._labels import columns_as_array, read_columns, read_labels
+from sk_mtl._task_model import TaskClassifier, TaskRegressor
+from sk_mtl._tasks import Array, check_ids, split_column
+from sk_mtl._value_targets import read_values
+from sk_mtl.model_selection import TaskStratifiedKFold
+
+
+@dataclass(frozen=True)
+class TaskData:
+    """Rows of all tasks, of which any can be fitted.
+
+    Attributes
+    ----------
+    X : table
+        As the estimator takes it.
+    columns : list of ndarray
+        The columns of ``y``: one, or for a wide ``y`` one per task.
+    ids : ndarray of shape (n_rows,) or None
+        Task of each row; None without tasks, or for a wide ``y``.
+    told : bool
+        Whether the estimator takes the ids as ``task=``.
+    task_column : column name, int or None
+        Column of ``X`` that holds the ids.
+    tasks : ndarray of shape (n_tasks,)
+    rows : list of ndarray of int
+        The labelled rows of each task.
+    labels : list of ndarray
+        Their labels.
+    classification : bool
+    """
+
+    X: Any
+    columns: list[Array]
+    ids: Array | None
+    told: bool
+    task_column: Hashable
+    tasks: Array
+    rows: list[Array]
+    labels: list[Array]
+    classification: bool
+
+    @classmethod
+    def of(cls, estimator: Any, X: Any, y: Any, task: Any, task_column: Hashable) -> TaskData:
+        """Read what the user passed."""
+        classification = is_classifier(estimator)
+        if not classification and not is_regressor(estimator):
+            raise ValueError(f"{estimator} is neither a classifier nor a regressor.")
+        X, ids, told, column = _told_tasks(estimator, X, task, task_column)
+        n_rows = _num_samples(X)
+        columns, names = read_columns(y, n_rows)
+        if names is not None and ids is not None:
+            raise ValueError(
+                f"y has {len(columns)} columns, which are tasks, and the rows name tasks as well. "
+                "Pass one label per row, or drop the task ids."
+            )
+        if ids is not None and len(ids) != n_rows:
+            raise ValueError(f"task has {len(ids)} entries for {n_rows} rows of X.")
+        if names is None:
+            _refuse_unnamed_column(estimator, ids)
+            tasks = np.array([0]) if ids is None else np.unique(ids)
+        else:
+            tasks = names
+        rows, labels = [], []
+        for t, name in enumerate(tasks.tolist()):
+            inside = slice(None) if ids is None else ids == tasks[t]
+            read = read_labels if classification else read_values
+            column_of_task = columns[t if names is not None else 0][inside]
+            found, labelled = read(column_of_task, f"y of task {name!r}")
+            if names is None and not labelled.all():
+                raise ValueError(
+                    f"Input y contains NaN: {(~labelled).sum()} rows of task {name!r} have no "
+                    "label. Drop them, or pass a wide y with one column per task."
+                )
+            if len(found) < 2:
+                raise ValueError(
+                    f"The task {name!r} has {len(found)} labelled row(s), which cannot be both "
+                    "trained and tested on. Leave the task out, or label more rows."
+                )
+            rows.append(np.arange(n_rows)[inside][labelled])
+            labels.append(found)
+        return cls(X, columns, ids, told, column, tasks, rows, labels, classification)
+
+    @property
+    def wide(self) -> bool:
+        return len(self.columns) > 1
+
+    def folds(self, cv: Any, random_state: Any) -> list[tuple[Array, Array]]:
+        """Row numbers of the training and of the held-out rows, fold by fold."""
+        n_rows = _num_samples(self.X)
+        y = None if self.wide else self.columns[0]
+        ids = np.zeros(n_rows, dtype=int) if self.ids is None else self.ids
+        if not isinstance(cv, Integral):
+            splitter = check_cv(cv, y, classifier=self.classification)
+            named = getattr(splitter, "task_column", None) is not None
+            told = _takes_task(splitter, "split") and not named
+            found = splitter.split(self.X, y, **({"task": ids} if told else {}))
+        elif self.wide:
+            splitter = KFold(int(cv), shuffle=True, random_state=random_state)
+            found = splitter.split(np.zeros(n_rows))
+        else:
+            splitter = TaskStratifiedKFold(int(cv), random_state=random_state)
+            found = splitter.split(np.zeros(n_rows), y, task=ids)
+        folds = [(np.asarray(train), np.asarray(test)) for train, test in found]
+        if not folds or not all(len(train) for train, _ in folds):
+            raise ValueError(f"cv={cv} gives no folds, or one without training rows.")
+        return folds
+
+    def own(self, t: int, among: Array) -> Array:
+        """Which labelled rows of task t are among these rows."""
+        return np.isin(self.rows[t], among)
+
+    def fit(self, estimator: Any, members: Sequence[int], train: Array) -> Any:
+        """A clone of the estimator, fitted to the training rows of some tasks.
+
+        It sees the layout that the user has: of a wide ``y`` the columns of these tasks, and one
+        task as a ``y`` of one dimension.
+        """
+        own = [self.rows[t][self.own(t, train)] for t in members]
+        rows = np.unique(np.concatenate(own))
+        columns = [self.columns[t][rows] for t in members] if self.wide else [self.columns[0][rows]]
+        y = columns[0] if len(columns) == 1 else columns_as_array(columns)
+        told = {"task": self.ids[rows]} if self.told and self.ids is not None else {}
+        return clone(estimator).fit(_safe_indexing(self.X, rows), y, **told)
+
+    def bind(self, model: Any, members: Sequence[int], t: int, *, complete: bool) -> Any:
+        """A model fitted to some tasks, as an estimator of task t alone.
+
+        ``complete`` tells whether there are held-out rows of all classes.
+        """
+        at = members.index(t) if self.wide and len(members) > 1 else None
+        name = self.tasks[t : t + 1] if self.told else None
+        if not self.classification:
+            return TaskRegressor(model, name, at)
+        classes = np.unique(self.labels[t])
+        return TaskClassifier(model, name, at, classes, complete and len(classes) > 1)
+
+    def features(self, estimator: Any) -> Array:
+        """Features of all rows as numbers, behind the first steps if it is a pipeline."""
+        X, column = self.X, self.task_column
+        if isinstance(estimator, Pipeline) and len(estimator) > 1:
+            last = getattr(estimator[-1], "task_column", None)
+            if (last is None) == (column is None):
+                y = self.columns[0] if len(self.columns) == 1 else columns_as_array(self.columns)
+                X, column = clone(estimator[:-1]).fit(X, y).transform(X), last
+        if column is not None:
+            X, _ = split_column(X, column)
+        try:
+            return np.asarray(check_array(X, dtype=np.float64))
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                "The tasks' features are compared, so X must be a table of numbers without gaps, "
+                "at least behind the first steps of a pipeline whose last step has the task "
+                "column. Encode and impute beforehand, or in such a pipeline."
+            ) from error
+
+
+def _told_tasks(
+    estimator: Any, X: Any, task: Any, task_column: Hashable
+) -> tuple[Any, Array | None, bool, Hashable]:
+    """X as the estimator takes it, task ids, whether it takes those, and the column left in X."""
+    own = getattr(estimator, "task_column", None)
+    if own is not None and task_column is not None and own != task_column:
+        raise ValueError(
+            f"task_column={task_column!r}, but the estimator's is {own!r}. Pass one of them."
+        )
+    column = task_column if own is None else own
+    if column is not None:
+        if task is not None:
+            raise ValueError(
+                f"Tasks are named twice: task_column={column!r} and the task= keyword. Drop one "
+                "of them."
+            )
+        features, ids = split_column(X, column)
+        ids = check_ids(ids, where=f"Column {column!r}")
+        if own is None and _takes_task(estimator, "fit"):
+            return features, ids, True, None
+        return X, ids, False, column
+    if task is None:
+        return X, None, False, None
+    if not _takes_task(estimator, "fit") and not _passes_task_on(estimator):
+        raise ValueError(
+            f"{estimator} does not take task=. Pass the tasks as a column of X, and task_column=. "
+            "(A Pipeline passes task= on only with "
+            "sklearn.set_config(enable_metadata_routing=True).)"
+        )
+    return X, check_ids(task, where="task"), True, None
+
+
+def _takes_task(consumer: Any, method: str) -> bool:
+    """Whether a method takes ``task=``, of itself."""
+    request = get_routing_for_object(consumer)
+    return isinstance(request, MetadataRequest) and "task" in getattr(request, method).requests
+
+
+def _passes_task_on(estimator: Any) -> bool:
+    """Whether it is a pipeline or the like that passes ``task=`` on."""
+    routes = get_config()["enable_metadata_routing"]
+    return bool(routes and get_routing_for_object(estimator).consumes("fit", ["task"]))
+
+
+def _refuse_unnamed_column(estimator: Any, ids: Array | None) -> None:
+    """A part of the estimator reads a task column that the user has not named to us."""
+    if ids is not None or not hasattr(estimator, "get_params"):
+        return
+    for name, value in estimator.get_params().items():
+        if name.endswith("__task_column") and value is not None:
+            raise ValueError(
+                f"{name}={value!r}, but where the tasks stand in X was not said. Pass task_column=."
+            )
