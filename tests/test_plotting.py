@@ -190,12 +190,12 @@ def test_numbers_are_written_where_they_fit() -> None:
 def test_numbers_stay_inside_their_cells() -> None:
     display = CovarianceSimilarityDisplay(np.random.default_rng(0).random((6, 6))).plot()
     figure = display.figure_
-    for inches in (5.0, 4.0):
+    for inches in (4.5, 3.6):
         figure.set_size_inches(inches, inches)
         figure.canvas.draw()
         cell = display.ax_.transData.transform([(0, 0), (1, 1)])
         box = display.text_[2, 3].get_window_extent(figure.canvas.get_renderer())
-        assert 0.5 < box.width / abs(cell[1, 0] - cell[0, 0]) < 0.95
+        assert 0.5 < box.width / abs(cell[1, 0] - cell[0, 0]) < 0.75
     figure.set_size_inches(2.0, 2.0)
     figure.canvas.draw()
     figure.set_layout_engine("none")
@@ -595,6 +595,30 @@ def test_learning_curves_end_at_the_scores_of_all_rows(wide: bool) -> None:
         assert (low + high) / 2 == pytest.approx(matrix.score_together[t])
         assert together.get_xdata()[0] < together.get_xdata()[1]
     assert display.figure_.get_supylabel() == "accuracy"
+
+
+def test_errors_of_learning_curves_are_those_of_whole_folds() -> None:
+    X, y, task = make_tasks(rows=20)
+    splits = np.split(np.random.default_rng(0).permutation(len(X)), 4)
+    folds = [(np.setdiff1d(np.arange(len(X)), test), test) for test in splits]
+    display = TaskLearningCurveDisplay.from_estimator(
+        RowCounter(),
+        X,
+        y,
+        task=task,
+        cv=folds,
+        train_sizes=[0.3, 1.0],
+        scoring=lambda estimator, X, y: X[:, 0].mean(),
+    )
+    for t in range(N_TASKS):
+        tested = [test[task[test] == t] for test in splits]
+        means = np.array([X[test, 0].mean() for test in tested])
+        # 40 rows are tested on or trained on.
+        overlap = np.mean([len(test) / (40 - len(test)) for test in tested])
+        error = np.sqrt((1 / 4 + overlap) * means.var(ddof=1))
+        for drawn in display.bands_[2 * t : 2 * t + 2]:
+            expected = [means.mean() - error, means.mean() + error]
+            np.testing.assert_allclose(band(drawn), [expected, expected])
 
 
 def test_error_bands_of_learning_curves() -> None:
