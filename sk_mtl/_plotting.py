@@ -117,7 +117,9 @@ def length_in_points(ax: Axes) -> Array:
     """Width and height of axes as they would be drawn."""
     figure = ax.get_figure(root=True)
     assert figure is not None
-    figure.draw_without_rendering()  # lays the figure out
+    if (layout := figure.get_layout_engine()) is not None:
+        layout.execute(figure)
+    ax.apply_aspect()
     return np.asarray(ax.get_window_extent().size) * 72 / figure.dpi
 
 

@@ -150,9 +150,9 @@ def transfer_report(
     >>> print(report)
     3 tasks of 30 rows, scored by accuracy on held-out rows in 3 folds. Trained together
     instead of alone, 1 task loses ('c' -0.63 ± 0.2) and 2 show no clear difference. In 'c',
-    labels seem to depend on the features in another way than in the other tasks (labels
+    labels seem to depend on the features in another way than in most other tasks (labels
     -0.98, features 0.96). To try: re-weight the tasks (task_weight=SVDTaskReweighter()), or
-    train it apart, as the SelectiveTransfer estimators do where that is better. ...
+    train it with similar tasks alone, or apart ...
     """
     pd = import_pandas("transfer_report")
     if not isinstance(pairs, bool) and pairs != "auto":

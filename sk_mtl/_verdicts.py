@@ -52,7 +52,7 @@ def cause_of(covariance: Array, labels: Array, *, constant: bool) -> str:
 EXPLANATIONS = {
     NO_LABELS: "all labels are the same",
     TOO_FEW: "the rows are too few to see what labels depend on",
-    LABELS: "labels seem to depend on the features in another way than in the other tasks",
+    LABELS: "labels seem to depend on the features in another way than in most other tasks",
     COVARIANCE: "labels seem to depend on the features as in the other tasks, but the features "
     "vary in other directions",
     EITHER: "the features vary in other directions than in the other tasks, and whether labels "
@@ -63,8 +63,8 @@ EXPLANATIONS = {
 ADVICE = {
     NO_LABELS: "leave it out",
     TOO_FEW: "collect rows, and train it apart until then",
-    LABELS: "re-weight the tasks (task_weight=SVDTaskReweighter()), or train it apart, as the "
-    "SelectiveTransfer estimators do where that is better",
+    LABELS: "re-weight the tasks (task_weight=SVDTaskReweighter()), or train it with similar tasks "
+    "alone, or apart (the SelectiveTransfer estimators do where that is better)",
     COVARIANCE: 'align the tasks (alignment="full" with a smaller alignment_alpha)',
     EITHER: 'align the tasks (alignment="full" with a smaller alignment_alpha); if that does not '
     "help, train it apart",
