@@ -16,7 +16,6 @@ from sklearn.metrics import get_scorer, get_scorer_names
 from sklearn.model_selection import KFold, check_cv
 from sklearn.utils import _safe_indexing, check_random_state
 from sklearn.utils._param_validation import HasMethods, StrOptions
-from sklearn.utils.metadata_routing import MetadataRequest, get_routing_for_object
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import (
     _check_sample_weight,
@@ -30,7 +29,8 @@ from sk_mtl._blending import posterior_weights, shrunken_gains
 from sk_mtl._labels import columns_as_array, read_columns
 from sk_mtl._saving import Savable
 from sk_mtl._task_model import UndefinedScoreError
-from sk_mtl._tasks import Array, TaskSet, check_ids, split_column
+from sk_mtl._tasks import Array, Route, TaskSet, split_column
+from sk_mtl._telling import refuse_unnamed_column, told_tasks
 from sk_mtl.model_selection import TaskStratifiedKFold
 
 if TYPE_CHECKING:
@@ -53,8 +53,8 @@ class _Task:
 
 
 @dataclass(frozen=True)
-class _Data:
-    """Rows of all tasks, of which any can be fitted.
+class _Named:
+    """Rows, and how their tasks are known.
 
     Attributes
     ----------
@@ -63,15 +63,34 @@ class _Data:
     features : table
         Without the task column.
     ids : ndarray of shape (n_rows,) or None
+    told : bool
+        Whether the multi-task estimator takes the ids as ``task=``.
+    """
+
+    X: Any
+    features: Any
+    ids: Array | None
+    told: bool
+
+    def telling(self, rows: Any) -> dict[str, Any]:
+        """The keyword that tells the multi-task estimator of some rows' tasks, if it needs one."""
+        return {"task": self.ids[rows]} if self.told and self.ids is not None else {}
+
+
+@dataclass(frozen=True)
+class _Data:
+    """Rows of all tasks, of which any can be fitted.
+
+    Attributes
+    ----------
+    named : _Named
     columns : list of ndarray
         The columns of ``y``.
     weight : ndarray or None
     tasks : list of _Task
     """
 
-    X: Any
-    features: Any
-    ids: Array | None
+    named: _Named
     columns: list[Array]
     weight: Array | None
     tasks: list[_Task]
@@ -196,8 +215,8 @@ class SelectiveTransfer(Savable, MetaEstimatorMixin, BaseEstimator, metaclass=AB
         return self
 
     def _read(self, X: Any, y: Any, task: Any, sample_weight: Any) -> tuple[_Data, TaskSet]:
-        X, features, ids, route = self._split(X, task, reset=True)
-        n_rows = _num_samples(X)
+        named = self._split(X, task, reset=True)
+        ids, n_rows = named.ids, _num_samples(named.X)
         columns, names = read_columns(y, n_rows)
         if names is not None and ids is not None:
             raise ValueError(
@@ -206,7 +225,7 @@ class SelectiveTransfer(Savable, MetaEstimatorMixin, BaseEstimator, metaclass=AB
             )
         weight = None
         if sample_weight is not None:
-            weight = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
+            weight = _check_sample_weight(sample_weight, named.X, ensure_non_negative=True)
             if not weight.any():
                 raise ValueError("sample_weight is zero for every row: nothing is left to fit.")
         counted = np.flatnonzero(np.ones(n_rows) if weight is None else weight)
@@ -214,7 +233,10 @@ class SelectiveTransfer(Savable, MetaEstimatorMixin, BaseEstimator, metaclass=AB
         if names is not None:
             tasks = TaskSet(names, "wide")
         else:
-            tasks = TaskSet(np.array([0]) if ids_counted is None else np.unique(ids_counted), route)
+            route: Route = "keyword" if self.task_column is None else "column"
+            tasks = TaskSet(np.array([0]), "none")
+            if ids_counted is not None:
+                tasks = TaskSet(np.unique(ids_counted), route)
         codes = tasks.encode(ids_counted, len(counted))
         counted_columns = [column[counted] for column in columns]
         self._learn_labels(counted_columns, codes, tasks)
@@ -236,53 +258,33 @@ class SelectiveTransfer(Savable, MetaEstimatorMixin, BaseEstimator, metaclass=AB
                 )
             own = np.ones(len(rows)) if weight is None else weight[rows]
             of_tasks.append(_Task(rows, labels, own))
-        return _Data(X, features, ids, columns, weight, of_tasks), tasks
+        return _Data(named, columns, weight, of_tasks), tasks
 
-    def _split(self, X: Any, task: Any, *, reset: bool) -> tuple[Any, Any, Array | None, Any]:
-        """X for the multi-task estimator, X without the task column, ids and how they came."""
+    def _split(self, X: Any, task: Any, *, reset: bool) -> _Named:
         if not hasattr(X, "columns"):
             X = check_array(X, dtype=None, ensure_all_finite=False, estimator=self)
         validate_data(self, X, reset=reset, skip_check_array=True)
-        consumes = _consumes_task(self._multi)
-        if self.task_column is None:
-            if task is None:
-                return X, X, None, "none"
-            if not consumes:
-                raise ValueError(
-                    f"multi_task={self._multi} does not take task=. Pass the tasks as a column of "
-                    "X, and task_column= to it and to this estimator."
-                )
-            return X, X, self._checked(task, X), "keyword"
-        if task is not None:
-            raise ValueError(
-                f"Tasks are named twice: task_column={self.task_column!r} and the task= keyword. "
-                "Drop one of them."
-            )
-        features, ids = split_column(X, self.task_column)
-        if isinstance(features, np.ndarray) and features.dtype == object:
-            features = check_array(features, dtype="numeric", ensure_all_finite=False)
-        tells = consumes and getattr(self._multi, "task_column", None) is None
-        return features if tells else X, features, self._checked(ids, X), "column"
-
-    def _checked(self, task: Any, X: Any) -> Array:
-        ids = check_ids(task, where="task")
-        if len(ids) != _num_samples(X):
+        features, column = X, self.task_column
+        if column is None:
+            column = getattr(self._multi, "task_column", None)
+        if column is not None and task is None:
+            features, _ = split_column(X, column)
+            if isinstance(features, np.ndarray) and features.dtype == object:
+                features = check_array(features, dtype="numeric", ensure_all_finite=False)
+        X, ids, told, left = told_tasks(self._multi, X, task, self.task_column)
+        refuse_unnamed_column(self._multi, ids)
+        if ids is not None and len(ids) != _num_samples(X):
             raise ValueError(f"task has {len(ids)} entries for {_num_samples(X)} rows of X.")
-        return ids
-
-    def _told(self, ids: Array | None, rows: Any) -> dict[str, Any]:
-        """The keyword that tells the multi-task estimator of the rows' tasks, if it needs one."""
-        own_column = getattr(self._multi, "task_column", None) is not None
-        if ids is None or own_column or not _consumes_task(self._multi):
-            return {}
-        return {"task": ids[rows]}
+        if left is None and column is not None:
+            X = features
+        return _Named(X, features, ids, told)
 
     def _folds(self, data: _Data, random: np.random.RandomState) -> Iterator[tuple[Array, Array]]:
         """Numbers of the rows to train on, and of those held out."""
         used = data.rows
         if not isinstance(self.cv, Integral):
             target = data.columns[0] if len(data.columns) == 1 else None
-            for train, test in check_cv(self.cv, target).split(data.X, target):
+            for train, test in check_cv(self.cv, target).split(data.named.X, target):
                 yield np.intersect1d(train, used), np.intersect1d(test, used)
             return
         seed = int(random.randint(np.iinfo(np.int32).max))
@@ -292,7 +294,7 @@ class SelectiveTransfer(Savable, MetaEstimatorMixin, BaseEstimator, metaclass=AB
         if len(data.columns) > 1:
             folds = KFold(n_splits, shuffle=True, random_state=seed).split(used)
         else:
-            ids = np.zeros(len(used), dtype=int) if data.ids is None else data.ids[used]
+            ids = np.zeros(len(used), dtype=int) if data.named.ids is None else data.named.ids[used]
             splitter = TaskStratifiedKFold(n_splits, random_state=seed)
             folds = splitter.split(used, data.columns[0][used], task=ids)
         for train, test in folds:
@@ -300,7 +302,7 @@ class SelectiveTransfer(Savable, MetaEstimatorMixin, BaseEstimator, metaclass=AB
 
     def _fit_multi(self, data: _Data, rows: Array) -> _MultiTaskModel:
         """The multi-task estimator, fitted to some rows."""
-        inside = np.zeros(_num_samples(data.X), dtype=bool)
+        inside = np.zeros(_num_samples(data.named.X), dtype=bool)
         inside[rows] = True
         seen = [t for t, task in enumerate(data.tasks) if inside[task.rows].any()]
         columns = data.columns
@@ -311,10 +313,10 @@ class SelectiveTransfer(Savable, MetaEstimatorMixin, BaseEstimator, metaclass=AB
             rows = of_task[inside[of_task]]
         columns = [column[rows] for column in columns]
         y = columns[0] if len(columns) == 1 else columns_as_array(columns)
-        told = self._told(data.ids, rows)
+        told = data.named.telling(rows)
         if data.weight is not None:
             told["sample_weight"] = data.weight[rows]
-        model = clone(self._multi).fit(_safe_indexing(data.X, rows), y, **told)
+        model = clone(self._multi).fit(_safe_indexing(data.named.X, rows), y, **told)
         return _MultiTaskModel(model, seen)
 
     def _fit_single(self, data: _Data, task: _Task, rows: Array) -> Any:
@@ -324,7 +326,7 @@ class SelectiveTransfer(Savable, MetaEstimatorMixin, BaseEstimator, metaclass=AB
         if not self._can_fit(labels):
             return None
         told = {} if data.weight is None else {"sample_weight": task.weight[own]}
-        X = data.X if self.single_task is None else data.features
+        X = data.named.X if self.single_task is None else data.named.features
         estimator = self._multi if self.single_task is None else self.single_task
         return clone(estimator).fit(_safe_indexing(X, task.rows[own]), labels, **told)
 
@@ -343,8 +345,8 @@ class SelectiveTransfer(Savable, MetaEstimatorMixin, BaseEstimator, metaclass=AB
                 continue
             rows = task.rows[tested]
             at = multi.seen.index(t) if len(data.columns) > 1 and len(multi.seen) > 1 else None
-            X, told = _safe_indexing(data.X, rows), self._told(data.ids, rows)
-            own = data.X if self.single_task is None else data.features
+            X, told = _safe_indexing(data.named.X, rows), data.named.telling(rows)
+            own = data.named.X if self.single_task is None else data.named.features
             by_single = self._response(single, _safe_indexing(own, rows), {}, t, None)
             found.append((t, tested, self._response(multi.estimator, X, told, t, at), by_single))
         return found
@@ -408,21 +410,15 @@ class SelectiveTransfer(Savable, MetaEstimatorMixin, BaseEstimator, metaclass=AB
             except UndefinedScoreError:
                 return float("nan")
 
-    def _rows_of_tasks(self, X: Any, task: Any) -> tuple[Any, Any, Array | None, Array | None]:
-        """X for the multi-task estimator, X for those of single tasks, ids and task codes."""
+    def _rows_of_tasks(self, X: Any, task: Any) -> tuple[_Named, Any, Array | None]:
+        """Rows, as the single-task estimators take them too, and their task codes."""
         check_is_fitted(self)
-        X, features, ids, _ = self._split(X, task, reset=False)
-        codes = self._tasks.encode(ids, _num_samples(X))
-        return X, X if self.single_task is None else features, ids, codes
+        named = self._split(X, task, reset=False)
+        own = named.X if self.single_task is None else named.features
+        return named, own, self._tasks.encode(named.ids, _num_samples(named.X))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.target_tags.required = True
         tags.target_tags.multi_output = True
         return tags
-
-
-def _consumes_task(estimator: Any) -> bool:
-    """Whether fit takes ``task=``, of itself: a pipeline may only pass it on."""
-    request = get_routing_for_object(estimator)
-    return isinstance(request, MetadataRequest) and "task" in request.fit.requests

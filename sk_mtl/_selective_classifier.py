@@ -149,18 +149,17 @@ n_tasks) or list of ndarray
         ValueError
             If the tasks are not named as in `fit`, or an id is unseen.
         """
-        X, own, ids, codes = self._rows_of_tasks(X, task)
+        named, own, codes = self._rows_of_tasks(X, task)
         if codes is None:
-            per_task = [self._of_task(X, own, {}, t, t) for t in range(len(self.tasks_))]
+            per_task = [self._of_task(named.X, own, {}, t, t) for t in range(len(self.tasks_))]
             if all(len(classes) == 2 for classes in self.task_classes_):
                 return np.stack([probability[:, 1] for probability in per_task], axis=1)
             return per_task
         out = np.zeros((len(codes), len(self.classes_)))
         for t in np.unique(codes):
             rows = np.flatnonzero(codes == t)
-            found = self._of_task(
-                _safe_indexing(X, rows), _safe_indexing(own, rows), self._told(ids, rows), t, None
-            )
+            mine, its = _safe_indexing(named.X, rows), _safe_indexing(own, rows)
+            found = self._of_task(mine, its, named.telling(rows), t, None)
             out[np.ix_(rows, np.searchsorted(self.classes_, self.task_classes_[t]))] = found
         return out
 

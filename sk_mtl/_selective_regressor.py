@@ -117,15 +117,15 @@ class SelectiveTransferRegressor(RegressorMixin, SelectiveTransfer):
         ValueError
             If the tasks are not named as in `fit`, or an id is unseen.
         """
-        X, own, ids, codes = self._rows_of_tasks(X, task)
+        named, own, codes = self._rows_of_tasks(X, task)
         if codes is None:
-            columns = [self._of_task(X, own, {}, t, t) for t in range(len(self.tasks_))]
+            columns = [self._of_task(named.X, own, {}, t, t) for t in range(len(self.tasks_))]
             return np.stack(columns, axis=1)
         out = np.empty(len(codes))
         for t in np.unique(codes):
             rows = np.flatnonzero(codes == t)
-            mine, its = _safe_indexing(X, rows), _safe_indexing(own, rows)
-            out[rows] = self._of_task(mine, its, self._told(ids, rows), t, None)
+            mine, its = _safe_indexing(named.X, rows), _safe_indexing(own, rows)
+            out[rows] = self._of_task(mine, its, named.telling(rows), t, None)
         return out
 
     def _of_task(self, X: Any, own: Any, told: dict[str, Any], t: int, at: int | None) -> Array:

@@ -8,17 +8,16 @@ from numbers import Integral
 from typing import Any
 
 import numpy as np
-from sklearn import get_config
 from sklearn.base import clone, is_classifier, is_regressor
 from sklearn.model_selection import KFold, check_cv
 from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing
-from sklearn.utils.metadata_routing import MetadataRequest, get_routing_for_object
 from sklearn.utils.validation import _num_samples, check_array
 
 from sk_mtl._labels import columns_as_array, read_columns, read_labels
 from sk_mtl._task_model import TaskClassifier, TaskRegressor
-from sk_mtl._tasks import Array, check_ids, split_column
+from sk_mtl._tasks import Array, split_column
+from sk_mtl._telling import refuse_unnamed_column, takes_task, told_tasks
 from sk_mtl._value_targets import read_values
 from sk_mtl.model_selection import TaskStratifiedKFold
 
@@ -63,7 +62,7 @@ class TaskData:
         classification = is_classifier(estimator)
         if not classification and not is_regressor(estimator):
             raise ValueError(f"{estimator} is neither a classifier nor a regressor.")
-        X, ids, told, column = _told_tasks(estimator, X, task, task_column)
+        X, ids, told, column = told_tasks(estimator, X, task, task_column)
         n_rows = _num_samples(X)
         columns, names = read_columns(y, n_rows)
         if names is not None and ids is not None:
@@ -74,7 +73,7 @@ class TaskData:
         if ids is not None and len(ids) != n_rows:
             raise ValueError(f"task has {len(ids)} entries for {n_rows} rows of X.")
         if names is None:
-            _refuse_unnamed_column(estimator, ids)
+            refuse_unnamed_column(estimator, ids)
             tasks = np.array([0]) if ids is None else np.unique(ids)
         else:
             tasks = names
@@ -110,7 +109,7 @@ class TaskData:
         if not isinstance(cv, Integral):
             splitter = check_cv(cv, y, classifier=self.classification)
             named = getattr(splitter, "task_column", None) is not None
-            told = _takes_task(splitter, "split") and not named
+            told = takes_task(splitter, "split") and not named
             found = splitter.split(self.X, y, **({"task": ids} if told else {}))
         elif self.wide:
             splitter = KFold(int(cv), shuffle=True, random_state=random_state)
@@ -170,58 +169,3 @@ class TaskData:
                 "at least behind the first steps of a pipeline whose last step has the task "
                 "column. Encode and impute beforehand, or in such a pipeline."
             ) from error
-
-
-def _told_tasks(
-    estimator: Any, X: Any, task: Any, task_column: Hashable
-) -> tuple[Any, Array | None, bool, Hashable]:
-    """X as the estimator takes it, task ids, whether it takes those, and the column left in X."""
-    own = getattr(estimator, "task_column", None)
-    if own is not None and task_column is not None and own != task_column:
-        raise ValueError(
-            f"task_column={task_column!r}, but the estimator's is {own!r}. Pass one of them."
-        )
-    column = task_column if own is None else own
-    if column is not None:
-        if task is not None:
-            raise ValueError(
-                f"Tasks are named twice: task_column={column!r} and the task= keyword. Drop one "
-                "of them."
-            )
-        features, ids = split_column(X, column)
-        ids = check_ids(ids, where=f"Column {column!r}")
-        if own is None and _takes_task(estimator, "fit"):
-            return features, ids, True, None
-        return X, ids, False, column
-    if task is None:
-        return X, None, False, None
-    if not _takes_task(estimator, "fit") and not _passes_task_on(estimator):
-        raise ValueError(
-            f"{estimator} does not take task=. Pass the tasks as a column of X, and task_column=. "
-            "(A Pipeline passes task= on only with "
-            "sklearn.set_config(enable_metadata_routing=True).)"
-        )
-    return X, check_ids(task, where="task"), True, None
-
-
-def _takes_task(consumer: Any, method: str) -> bool:
-    """Whether a method takes ``task=``, of itself."""
-    request = get_routing_for_object(consumer)
-    return isinstance(request, MetadataRequest) and "task" in getattr(request, method).requests
-
-
-def _passes_task_on(estimator: Any) -> bool:
-    """Whether it is a pipeline or the like that passes ``task=`` on."""
-    routes = get_config()["enable_metadata_routing"]
-    return bool(routes and get_routing_for_object(estimator).consumes("fit", ["task"]))
-
-
-def _refuse_unnamed_column(estimator: Any, ids: Array | None) -> None:
-    """A part of the estimator reads a task column that the user has not named to us."""
-    if ids is not None or not hasattr(estimator, "get_params"):
-        return
-    for name, value in estimator.get_params().items():
-        if name.endswith("__task_column") and value is not None:
-            raise ValueError(
-                f"{name}={value!r}, but where the tasks stand in X was not said. Pass task_column=."
-            )

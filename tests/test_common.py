@@ -3,12 +3,16 @@
 from typing import Any
 
 import pytest
+from sklearn.linear_model import LogisticRegression
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+from helpers import CONVEX
 from sk_mtl import (
     AlignedTransferClassifier,
     MultiTaskAlignedClassifier,
     MultiTaskAlignedRegressor,
+    SelectiveTransferClassifier,
+    SelectiveTransferRegressor,
     SVDTaskReweighter,
 )
 
@@ -34,18 +38,27 @@ REGRESSORS = [
     ),
     MultiTaskAlignedRegressor(solver="adam", learning_rate_init=0.01, random_state=0),
 ]
+SELECTIVE = [
+    SelectiveTransferClassifier(MultiTaskAlignedClassifier(**CONVEX), cv=2, random_state=0),
+    SelectiveTransferClassifier(
+        MultiTaskAlignedClassifier(**CONVEX), LogisticRegression(), blend=False, random_state=0
+    ),
+    SelectiveTransferRegressor(MultiTaskAlignedRegressor(**CONVEX), cv=2, random_state=0),
+]
 WEIGHTS = "check_sample_weight_equivalence_on_dense_data"
 
 
 def expected_failures(estimator: Any) -> dict[str, str]:
-    if estimator.solver == "adam":
+    if getattr(estimator, "solver", None) == "adam":
         return {
             WEIGHTS: "a weight is not a repeated row in a mini-batch (as in scikit-learn's MLPs)"
         }
     return {}
 
 
-@parametrize_with_checks([*CLASSIFIERS, *REGRESSORS], expected_failed_checks=expected_failures)
+@parametrize_with_checks(
+    [*CLASSIFIERS, *REGRESSORS, *SELECTIVE], expected_failed_checks=expected_failures
+)
 def test_estimator(estimator: Any, check: Any) -> None:
     check(estimator)
 
@@ -65,6 +78,6 @@ def test_reweighter(estimator: Any, check: Any) -> None:
     check(estimator)
 
 
-@pytest.mark.parametrize("estimator", [*CLASSIFIERS, *REGRESSORS, SVDTaskReweighter()])
+@pytest.mark.parametrize("estimator", [*CLASSIFIERS, *REGRESSORS, *SELECTIVE, SVDTaskReweighter()])
 def test_html_repr_names_the_estimator(estimator: Any) -> None:
     assert type(estimator).__name__ in estimator._repr_html_()

@@ -108,6 +108,7 @@ def test_every_way_to_name_tasks_is_the_same() -> None:
         (table, behind, -1),
         (frame, MULTI, "shop"),
         (frame, named, "shop"),
+        (frame, named, None),  # it is enough that multi_task says so
     ):
         model = SelectiveTransferClassifier(multi, ALONE, task_column=column, random_state=0)
         model.fit(rows, Y)
@@ -321,6 +322,11 @@ def test_values_by_a_score() -> None:
         ({"multi_task": ALONE}, {"task": TASK}, r"LogisticRegression\(\) does not take task="),
         ({"task_column": 0}, {"task": TASK}, "Tasks are named twice"),
         ({"task_column": 9}, {}, "out of range"),
+        (
+            {"multi_task": make_pipeline(MultiTaskAlignedClassifier(task_column=-1))},
+            {},
+            r"Pass task_column=",
+        ),
         ({}, {"task": TASK[:5]}, "5 entries for 90 rows"),
         ({}, {"task": TASK, "y": np.column_stack([Y, Y])}, "2 columns, which are tasks"),
         ({}, {"y": np.column_stack([Y, np.full(len(Y), np.nan)])}, r"\[1\] have no labelled row"),
