@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy.cluster.hierarchy import fcluster, linkage
+from scipy.cluster.hierarchy import cut_tree, fcluster, linkage
 from scipy.spatial.distance import squareform
 from sklearn.utils.validation import check_array
 
@@ -79,7 +79,7 @@ def group_tasks(
     distance = np.where(pairs, top - alike, 0.0)
     tree = linkage(squareform(distance, checks=False), method="average")
     if n_groups is not None:
-        labels = fcluster(tree, n_groups, criterion="maxclust")
+        labels = cut_tree(tree, n_groups).ravel()
     elif threshold is not None:
         labels = fcluster(tree, np.nextafter(top - threshold, -np.inf), criterion="distance")
     else:
@@ -101,7 +101,7 @@ def _best_split(tree: Any, alike: Any) -> Any:
     values = alike[upper]
     best, least = np.ones(n_tasks, dtype=int), np.inf
     for n_groups in range(1, n_tasks + 1):
-        labels = fcluster(tree, n_groups, criterion="maxclust")
+        labels = cut_tree(tree, n_groups).ravel()
         within = labels[upper[0]] == labels[upper[1]]
         parts = [part for part in (values[within], values[~within]) if len(part)]
         squares = sum(((part - part.mean()) ** 2).sum() for part in parts)
