@@ -38,7 +38,7 @@ def build_network(
     """An untrained network for the rows' tasks."""
     n_features = rows.features.shape[-1]
     sizes = params["hidden_layer_sizes"]
-    of_groups = []
+    of_groups, widths = [], []
     module: torch.nn.Module
     for _ in range(targets.plan.n_groups):
         if params["shared_module"] is None:
@@ -52,6 +52,12 @@ def build_network(
             capacity = capacity_of(module, scaler.transform(rows.features[:2]), seed)
             skip_connection = params["skip_connection"] and rows.features.ndim == 2
         of_groups.append(SharedModule(module))
+        widths.append(capacity)
+    if len(set(widths)) > 1:
+        raise ValueError(
+            f"shared_module made modules of the capacities {widths} for the groups of tasks. Make "
+            "them of one capacity."
+        )
     shared = shared_by(of_groups, targets.plan)
     n_inputs = capacity + n_features * skip_connection
     return AlignedNetwork(

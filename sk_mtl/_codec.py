@@ -147,7 +147,7 @@ class Decoder:
     ----------
     arrays : dict of ndarray
     code : dict
-        Values of the parameters that are code.
+        Values of the parameters that are code, and the device if another one is wanted.
     """
 
     def __init__(self, arrays: Arrays, code: dict[str, Any]) -> None:
@@ -167,7 +167,9 @@ class Decoder:
 
     def _parameters(self, encoded: dict[str, Any]) -> dict[str, Any]:
         params = {name: self.value(inner) for name, inner in encoded.items()}
-        return params | {name: self.code[name] for name in params if name in self.code}
+        if "device" in params and "device" in self.code:
+            params["device"] = self.code["device"]
+        return params
 
     def value(self, encoded: Any) -> Any:
         if isinstance(encoded, list):
@@ -195,8 +197,11 @@ class Decoder:
             case {"dict": pairs}:
                 return {self.value(key): self.value(inner) for key, inner in pairs}
             case {"random_state": inner}:
+                state = self.value(inner)
+                if not 0 <= state["state"]["pos"] <= 624:  # numpy takes any, and reads there
+                    raise ValueError("a random state that is out of bounds")
                 random = np.random.RandomState()
-                random.set_state(self.value(inner))
+                random.set_state(state)
                 return random
             case {"frozen": inner}:
                 return FrozenEstimator(self.value(inner))

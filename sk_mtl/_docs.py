@@ -60,7 +60,8 @@ default=None
     "group_parameter": """
     task_groups : dict, array-like or None, default=None
         Group of each task, by id or in the order of ``tasks_``: tasks of different groups share
-        neither B nor a head. See `sk_mtl.diagnostics.group_tasks`. None: all tasks share.
+        neither B nor a head. See `sk_mtl.diagnostics.group_tasks`. A dict may name tasks that are
+        not there, as in folds that lack some. None: all tasks share.
 """,
     "scaling_parameter": """
     input_scaling : {"auto", "principal", "standard"} or None, default="auto"

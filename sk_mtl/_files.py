@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -15,7 +16,7 @@ from sk_mtl._tasks import Array
 
 FORMAT = 1
 _DOCUMENT = "document"  # name of the tensor that holds the JSON, in bytes
-_PARTS = {"estimator", "params", "fitted", "code"}  # of every document
+_PARTS = {"estimator": str, "params": dict, "fitted": dict, "code": list}  # of every document
 _NO_DIGEST = "0" * 64
 
 
@@ -35,12 +36,15 @@ def write(path: Path, document: dict[str, Any], arrays: dict[str, Array]) -> Non
     # One entry, because the order of several would be left to chance.
     data = save({**arrays, _DOCUMENT: np.frombuffer(text, np.uint8)}, {"sk_mtl": json.dumps(about)})
     data = _with_digest(data, _NO_DIGEST, _digest(data))
-    part = path.with_name(f"{path.name}.{uuid4().hex}.part")
+    path = path.resolve()  # through links
+    part = path.with_name(f".{uuid4().hex}.part")
     try:
         with part.open("xb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
+        if path.exists():
+            shutil.copymode(path, part)
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
@@ -77,7 +81,9 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, Array]]:
         document = json.loads(arrays.pop(_DOCUMENT).tobytes())
     except (SafetensorError, KeyError, ValueError, RecursionError) as error:
         raise ValueError(f"{path} is damaged: {error}") from error
-    if not isinstance(document, dict) or not document.keys() >= _PARTS:
+    if not isinstance(document, dict) or any(
+        not isinstance(document.get(name), kind) for name, kind in _PARTS.items()
+    ):
         raise ValueError(f"{path} is damaged: its document lacks a part.")
     return document, arrays
 

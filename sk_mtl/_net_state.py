@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -64,6 +66,8 @@ def restore_networks(estimator: Any) -> None:
         settings["device"] = "cpu"
     arrays = plain["arrays"]
     plan, n_features = estimator._targets.plan, len(estimator.feature_mean_)
+    if plan.n_groups > len(plan.group):
+        raise ValueError("more groups than tasks")
     names = [f"of_groups.{g}." for g in range(plan.n_groups)] if plan.n_groups > 1 else [""]
     of_groups = [
         SharedModule(_module(settings, n_features, _within(f"shared.{name}module", arrays)))
@@ -78,13 +82,35 @@ def restore_networks(estimator: Any) -> None:
         penalties=plain["penalties"],
         n_uncertain=len(arrays.get("certainty", ())),
     )
-    net = build_net(network, estimator._targets.loss, settings, fixed_b=estimator._fixed_b)
+    with _kept_as_they_are(settings["callbacks"]):
+        net = build_net(network, estimator._targets.loss, settings, fixed_b=estimator._fixed_b)
     net.module_.load_state_dict(_tensors(arrays))
     net.optimizer_.load_state_dict(_with_tensors(plain["optimizer"]))
+    _check_shapes(net.optimizer_)
     net.history_ = History(plain["history"])
     example = next(net.module_.heads.parameters())
     estimator.net_ = net
     estimator._added = [_added_tasks(of_tasks, example) for of_tasks in estimator._added]
+
+
+@contextmanager
+def _kept_as_they_are(callbacks: Any) -> Iterator[None]:
+    """Initialize callbacks that are new, but keep what others have recorded."""
+    each = [item[1] if isinstance(item, (tuple, list)) else item for item in callbacks or []]
+    before = [dict(vars(callback)) for callback in each]
+    yield
+    for callback, state in zip(each, before, strict=True):
+        if any(name.endswith("_") for name in state):
+            vars(callback).clear()
+            vars(callback).update(state)
+
+
+def _check_shapes(optimizer: torch.optim.Optimizer) -> None:
+    """Refuse moments that do not fit their parameter: torch would read beyond them."""
+    for parameter, moments in optimizer.state.items():
+        for name, moment in moments.items():
+            if isinstance(moment, Tensor) and moment.ndim and moment.shape != parameter.shape:
+                raise ValueError(f"{name} of the optimizer has the shape {tuple(moment.shape)}")
 
 
 def _added_tasks(plain: dict[str, Any], example: Tensor) -> AddedTasks:

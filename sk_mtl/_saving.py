@@ -76,7 +76,8 @@ class Savable:
         path : str or path-like
         **parameters
             Those that the file cannot hold because they are code; the error message without them
-            lists them. And ``device``, to use another one than the estimator was fitted on.
+            lists them. Where several nested estimators lack a parameter of one name, all get
+            this value. And ``device``, to use another one than the estimator was fitted on.
 
         Returns
         -------
@@ -105,7 +106,7 @@ class Savable:
                 f"{path} does not hold the parameters {missing}, which are code. Pass them: "
                 f"{cls.__name__}.load(path, {missing[0]}=...)."
             )
-        free = [*document["code"], *({"device"} & set(document["params"]))]
+        free = [*document["code"], *(["device"] if _mentions(document, "device") else [])]
         held = [name for name in parameters if name not in free]
         if held:
             raise ValueError(
@@ -119,3 +120,12 @@ class Savable:
                 f"{path} does not hold an estimator that this version of sk_mtl can make: {error}"
             ) from error
         return estimator
+
+
+def _mentions(encoded: Any, name: str) -> bool:
+    """Whether some estimator in a document has a parameter of this name."""
+    if isinstance(encoded, list):
+        return any(_mentions(inner, name) for inner in encoded)
+    if not isinstance(encoded, dict):
+        return False
+    return name in encoded or any(_mentions(inner, name) for inner in encoded.values())

@@ -11,8 +11,8 @@ __all__ = ["trusted_types"]
 def trusted_types() -> list[str]:
     """Names of this package's types that a skops file may hold.
 
-    skops loads an object only if every type in its file is trusted: scikit-learn's own are, those
-    of other packages must be named. These are the estimators, the task column selector of
+    skops loads an object only if every type in its file is trusted: scikit-learn's estimators are,
+    other types must be named. These are the estimators, the task column selector of
     `keep_task`, and the records that fitted estimators hold; none runs code from the file.
 
     Returns

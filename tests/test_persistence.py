@@ -22,7 +22,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from skorch.callbacks import EpochScoring
+from skorch.callbacks import Callback, EpochScoring
 
 import sk_mtl._files
 from helpers import make_tasks
@@ -450,7 +450,6 @@ def forged(data: bytes, folder: Path, **entries: Any) -> Path:
         {"params": {"random_state": {"record": "os.system", "fields": {"command": "true"}}}},
         {"params": {"unknown": 1}},
         {"fitted": {"_tasks": {"array": "nowhere"}}},
-        {"fitted": 3},
         {"params": {"alpha": {"call": "print"}}},
         {"built_with": {}},
     ],
@@ -500,3 +499,83 @@ def test_folders_that_are_not_there(tmp_path: Path) -> None:
         fitted_stacked().save(tmp_path / "nowhere" / "model")
     with pytest.raises(FileNotFoundError, match="nothing"):
         MultiTaskAlignedClassifier.load(tmp_path / "nothing")
+
+
+@pytest.mark.parametrize("entries", [{"params": 3}, {"code": 3}, {"fitted": []}, {"estimator": 1}])
+def test_a_document_without_its_parts_is_refused(
+    entries: dict[str, Any], data: bytes, tmp_path: Path
+) -> None:
+    arrays = load_tensors(data)
+    document = json.loads(arrays.pop("document").tobytes()) | entries
+    sk_mtl._files.write(tmp_path / "altered", document, arrays)
+    with pytest.raises(ValueError, match="lacks a part"):
+        MultiTaskAlignedClassifier.load(tmp_path / "altered")
+
+
+def test_states_that_would_be_read_out_of_bounds_are_refused(tmp_path: Path) -> None:
+    """numpy and torch take them, and crash when they use them."""
+    fitted_by_adam().save(tmp_path / "model")
+    data = (tmp_path / "model").read_bytes()
+    arrays = load_tensors(data)
+    text = arrays.pop("document").tobytes().decode()
+    assert '["pos", ' in text
+    start = text.index('["pos", ') + 8
+    far = text[:start] + "1000000" + text[text.index("]", start) :]
+    sk_mtl._files.write(tmp_path / "model", json.loads(far), arrays)
+    with pytest.raises(ValueError, match="random state that is out of bounds"):
+        MultiTaskAlignedClassifier.load(tmp_path / "model")
+    short = {n: a.ravel()[:1].copy() if "exp_avg" in n else a for n, a in arrays.items()}
+    sk_mtl._files.write(tmp_path / "model", json.loads(text), short)
+    with pytest.raises(ValueError, match="of the optimizer has the shape"):
+        MultiTaskAlignedClassifier.load(tmp_path / "model")
+
+
+def test_a_module_goes_only_to_those_that_lack_one(tmp_path: Path) -> None:
+    table = np.column_stack([X, TASK])
+    with_module = MultiTaskAlignedClassifier(
+        shared_module=lambda n: torch.nn.Sequential(torch.nn.Linear(n, 3), torch.nn.Tanh()),
+        task_column=-1,
+        random_state=0,
+    )
+    alone = MultiTaskAlignedClassifier(**SMALL)
+    model = SelectiveTransferClassifier(with_module, alone, task_column=-1, cv=2, random_state=0)
+    model.fit(table, Y).save(tmp_path / "model")
+    again = SelectiveTransferClassifier.load(
+        tmp_path / "model", shared_module=with_module.shared_module, device="cpu"
+    )
+    np.testing.assert_array_equal(again.predict_proba(table), model.predict_proba(table))
+    assert again.single_task_[0].shared_module is None
+
+
+def test_what_callbacks_have_recorded_is_kept(tmp_path: Path) -> None:
+    recorder = Recorder()
+    model = MultiTaskAlignedClassifier(callbacks=[recorder], **SMALL).fit(X, Y, task=TASK)
+    n_epochs = len(recorder.losses_)
+    assert n_epochs == model.n_iter_
+    assert len(pickle.loads(pickle.dumps(model)).callbacks[0].losses_) == n_epochs
+    model.save(tmp_path / "model")
+    MultiTaskAlignedClassifier.load(tmp_path / "model", callbacks=[recorder])
+    assert len(recorder.losses_) == n_epochs
+    fresh = Recorder()
+    MultiTaskAlignedClassifier.load(tmp_path / "model", callbacks=[("mine", fresh)])
+    assert fresh.losses_ == []
+
+
+class Recorder(Callback):
+    def initialize(self) -> Any:
+        self.losses_: list[float] = []
+        return self
+
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+        self.losses_.append(net.history[-1, "train_loss"])
+
+
+def test_a_file_keeps_its_permissions_and_links_lead_to_it(tmp_path: Path) -> None:
+    model, path, link = fitted_stacked(), tmp_path / "model", tmp_path / "latest"
+    model.save(path)
+    path.chmod(0o600)
+    link.symlink_to(path)
+    model.save(link)
+    assert link.is_symlink()
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["latest", "model"]

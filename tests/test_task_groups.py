@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -16,6 +17,7 @@ from sk_mtl import (
     MultiTaskAlignedClassifier,
     MultiTaskAlignedRegressor,
 )
+from sk_mtl._task_groups import resolve_task_groups
 from sk_mtl.diagnostics import group_tasks, task_direction_similarity
 from sk_mtl.export import to_onnx
 
@@ -116,11 +118,35 @@ def test_groups_that_are_found_can_be_passed_on() -> None:
     assert model.score(X, y, task=task) > 0.8
 
 
+def test_names_of_groups() -> None:
+    ids = np.array([0, 1, 2, 3])
+    for groups, expected in (
+        (pd.Series({3: "A", 2: "A", 1: "A", 0: "B"}), [0, 1, 1, 1]),  # by id, as in a dict
+        ([1, "1", 2, "2"], [0, 1, 2, 3]),
+        ([("a", 1), ("a", 1), ("b", 2), ("a", 1)], [0, 0, 1, 0]),
+        (np.array(["x", "y", "x", "y"]), [0, 1, 0, 1]),
+        ({0: 5, 1: 5, 2: 6, 3: 6, "elsewhere": 7}, [0, 0, 1, 1]),
+    ):
+        assert resolve_task_groups(groups, ids).tolist() == expected
+
+
+def test_modules_of_one_capacity() -> None:
+    widths = iter([4, 6])
+    model = MultiTaskAlignedClassifier(
+        shared_module=lambda n: torch.nn.Linear(n, next(widths)), task_groups=GROUPS
+    )
+    with pytest.raises(ValueError, match=r"capacities \[4, 6\]"):
+        model.fit(X, Y, task=TASK)
+
+
 def test_what_groups_do_not_allow() -> None:
     for groups, message in (
         ({0: "a", 1: "b"}, r"no group for the tasks \[2\]"),
         ([0, 1], "for each of the 3 tasks"),
         ([[0, 1, 2]], "for each of the 3 tasks"),
+        ([0, None, 1], "None, which is no name of a group"),
+        ([0, np.nan, np.nan], "nan, which is no name"),
+        ({0: [1], 1: [1], 2: [2]}, r"\[1\], which is no name"),
         ("abc", "'task_groups' parameter"),
     ):
         with pytest.raises(ValueError, match=message):
