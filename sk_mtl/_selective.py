@@ -160,8 +160,12 @@ class SelectiveTransfer(Savable, MetaEstimatorMixin, BaseEstimator, metaclass=AB
         """Set the public attributes that describe the labels."""
 
     @abstractmethod
-    def _response(self, model: Any, X: Any, told: dict[str, Any], t: int, at: int | None) -> Array:
-        """What a model says of rows of task t, ``at`` in a wide ``y``; NaN where it cannot."""
+    def _ask(self, model: Any, X: Any, told: dict[str, Any]) -> Any:
+        """What a model says of rows, of all its tasks if these share them."""
+
+    @abstractmethod
+    def _pick(self, said: Any, model: Any, rows: Any, t: int, at: int | None) -> Array:
+        """What it says of some of the rows for task t, ``at`` in a wide ``y``; NaN if nothing."""
 
     @abstractmethod
     def _likelihood(
@@ -336,19 +340,26 @@ class SelectiveTransfer(Savable, MetaEstimatorMixin, BaseEstimator, metaclass=AB
     def _held_out(self, data: _Data, train: Array, test: Array) -> list[_HeldOut]:
         """Of each task with rows on both sides: which rows, and what both models say of them."""
         multi = self._fit_multi(data, train)
+        tested = {t: np.flatnonzero(np.isin(data.tasks[t].rows, test)) for t in multi.seen}
+        asked = [data.tasks[t].rows[which] for t, which in tested.items() if len(which)]
+        if not asked:
+            return []
+        every = np.unique(np.concatenate(asked))
+        X, told = _safe_indexing(data.named.X, every), data.named.telling(every)
+        said = self._ask(multi.estimator, X, told)
+        own = data.named.X if self.single_task is None else data.named.features
         found = []
-        for t in multi.seen:
+        for position, (t, which) in enumerate(tested.items()):
             task = data.tasks[t]
-            tested = np.flatnonzero(np.isin(task.rows, test))
-            single = self._fit_single(data, task, train) if len(tested) else None
+            single = self._fit_single(data, task, train) if len(which) else None
             if single is None:
                 continue
-            rows = task.rows[tested]
-            at = multi.seen.index(t) if len(data.columns) > 1 and len(multi.seen) > 1 else None
-            X, told = _safe_indexing(data.named.X, rows), data.named.telling(rows)
-            own = data.named.X if self.single_task is None else data.named.features
-            by_single = self._response(single, _safe_indexing(own, rows), {}, t, None)
-            found.append((t, tested, self._response(multi.estimator, X, told, t, at), by_single))
+            rows = task.rows[which]
+            at = position if len(data.columns) > 1 and len(multi.seen) > 1 else None
+            by_multi = self._pick(said, multi.estimator, np.searchsorted(every, rows), t, at)
+            by_single = self._ask(single, _safe_indexing(own, rows), {})
+            by_single = self._pick(by_single, single, slice(None), t, None)
+            found.append((t, which, by_multi, by_single))
         return found
 
     def _weigh(self, data: _Data, held_out: list[list[_HeldOut]]) -> None:
@@ -410,12 +421,29 @@ class SelectiveTransfer(Savable, MetaEstimatorMixin, BaseEstimator, metaclass=AB
             except UndefinedScoreError:
                 return float("nan")
 
-    def _rows_of_tasks(self, X: Any, task: Any) -> tuple[_Named, Any, Array | None]:
-        """Rows, as the single-task estimators take them too, and their task codes."""
+    def _blended(self, X: Any, task: Any) -> Iterator[tuple[int, Any, Array]]:
+        """Of each task: its rows, and what both models say of them, blended."""
         check_is_fitted(self)
         named = self._split(X, task, reset=False)
         own = named.X if self.single_task is None else named.features
-        return named, own, self._tasks.encode(named.ids, _num_samples(named.X))
+        codes = self._tasks.encode(named.ids, _num_samples(named.X))
+        asked = np.arange(len(self.tasks_)) if codes is None else np.unique(codes)
+        said = None
+        if self.weight_[asked].any():
+            said = self._ask(self.multi_task_, named.X, named.telling(slice(None)))
+        for t in asked.tolist():
+            rows = slice(None) if codes is None else np.flatnonzero(codes == t)
+            share = self.weight_[t]
+            blended: Any = 0.0
+            if share > 0:
+                at = t if codes is None else None
+                blended = share * self._pick(said, self.multi_task_, rows, t, at)
+            if share < 1:
+                single = self.single_task_[t]
+                alone = self._ask(single, _safe_indexing(own, rows), {})
+                alone = self._pick(alone, single, slice(None), t, None)
+                blended = blended + (1 - share) * alone
+            yield t, rows, blended
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

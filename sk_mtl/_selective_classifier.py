@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.metrics import accuracy_score
-from sklearn.utils import _safe_indexing
 
 from sk_mtl._blending import of_probabilities
 from sk_mtl._classifier import MultiTaskAlignedClassifier
@@ -112,8 +111,17 @@ class SelectiveTransferClassifier(ClassifierMixin, SelectiveTransfer):
     def _can_fit(self, labels: Array) -> bool:
         return len(np.unique(labels)) > 1
 
-    def _response(self, model: Any, X: Any, told: dict[str, Any], t: int, at: int | None) -> Array:
-        return _of_classes(self.task_classes_[t], *_probabilities(model, X, told, at))
+    def _ask(self, model: Any, X: Any, told: dict[str, Any]) -> Any:
+        return model.predict_proba(X, **told)
+
+    def _pick(self, said: Any, model: Any, rows: Any, t: int, at: int | None) -> Array:
+        if at is None:
+            return _of_classes(self.task_classes_[t], said[rows], model.classes_)
+        if isinstance(said, list):
+            probability = said[at][rows]
+        else:
+            probability = np.column_stack([1 - said[rows, at], said[rows, at]])
+        return _of_classes(self.task_classes_[t], probability, model.classes_[at])
 
     def _likelihood(
         self, shares: Array, multi: Array, single: Array, t: int, task: Any
@@ -149,30 +157,17 @@ n_tasks) or list of ndarray
         ValueError
             If the tasks are not named as in `fit`, or an id is unseen.
         """
-        named, own, codes = self._rows_of_tasks(X, task)
-        if codes is None:
-            per_task = [self._of_task(named.X, own, {}, t, t) for t in range(len(self.tasks_))]
+        blended = list(self._blended(X, task))
+        if self._tasks.wide:
+            per_task = [probability for _, _, probability in blended]
             if all(len(classes) == 2 for classes in self.task_classes_):
                 return np.stack([probability[:, 1] for probability in per_task], axis=1)
             return per_task
-        out = np.zeros((len(codes), len(self.classes_)))
-        for t in np.unique(codes):
-            rows = np.flatnonzero(codes == t)
-            mine, its = _safe_indexing(named.X, rows), _safe_indexing(own, rows)
-            found = self._of_task(mine, its, named.telling(rows), t, None)
-            out[np.ix_(rows, np.searchsorted(self.classes_, self.task_classes_[t]))] = found
+        out = np.zeros((sum(len(rows) for _, rows, _ in blended), len(self.classes_)))
+        for t, rows, probability in blended:
+            columns = np.searchsorted(self.classes_, self.task_classes_[t])
+            out[np.ix_(rows, columns)] = probability
         return out
-
-    def _of_task(self, X: Any, own: Any, told: dict[str, Any], t: int, at: int | None) -> Array:
-        """Blended probabilities of one task's classes."""
-        share, classes = self.weight_[t], self.task_classes_[t]
-        out: Any = 0.0
-        if share > 0:
-            out = share * _of_classes(classes, *_probabilities(self.multi_task_, X, told, at))
-        if share < 1:
-            alone = _probabilities(self.single_task_[t], own, {}, None)
-            out = out + (1 - share) * _of_classes(classes, *alone)
-        return np.asarray(out)
 
     def predict(self, X: Any, task: Any = None) -> Array:
         """Most probable class of each row's task.
@@ -230,16 +225,6 @@ n_tasks) or list of ndarray
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
         return tags
-
-
-def _probabilities(model: Any, X: Any, told: dict[str, Any], at: int | None) -> tuple[Array, Array]:
-    """Probabilities and classes of one task, which a model of a wide ``y`` has at a position."""
-    found = model.predict_proba(X, **told)
-    if at is None:
-        return found, model.classes_
-    if isinstance(found, list):
-        return found[at], model.classes_[at]
-    return np.column_stack([1 - found[:, at], found[:, at]]), model.classes_[at]
 
 
 def _of_classes(classes: Array, probability: Array, known: Array) -> Array:

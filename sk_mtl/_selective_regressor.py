@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.metrics import r2_score
-from sklearn.utils import _safe_indexing
 
 from sk_mtl._blending import of_values
 from sk_mtl._docs import documented
@@ -85,8 +84,11 @@ class SelectiveTransferRegressor(RegressorMixin, SelectiveTransfer):
     def _learn_labels(self, columns: list[Array], codes: Array | None, tasks: TaskSet) -> None:
         pass
 
-    def _response(self, model: Any, X: Any, told: dict[str, Any], t: int, at: int | None) -> Array:
-        return _values(model, X, told, at)
+    def _ask(self, model: Any, X: Any, told: dict[str, Any]) -> Any:
+        return np.asarray(model.predict(X, **told), dtype=np.float64)
+
+    def _pick(self, said: Any, model: Any, rows: Any, t: int, at: int | None) -> Array:
+        return np.asarray(said[rows] if at is None else said[rows, at])
 
     def _likelihood(
         self, shares: Array, multi: Array, single: Array, t: int, task: Any
@@ -117,26 +119,13 @@ class SelectiveTransferRegressor(RegressorMixin, SelectiveTransfer):
         ValueError
             If the tasks are not named as in `fit`, or an id is unseen.
         """
-        named, own, codes = self._rows_of_tasks(X, task)
-        if codes is None:
-            columns = [self._of_task(named.X, own, {}, t, t) for t in range(len(self.tasks_))]
-            return np.stack(columns, axis=1)
-        out = np.empty(len(codes))
-        for t in np.unique(codes):
-            rows = np.flatnonzero(codes == t)
-            mine, its = _safe_indexing(named.X, rows), _safe_indexing(own, rows)
-            out[rows] = self._of_task(mine, its, named.telling(rows), t, None)
+        blended = list(self._blended(X, task))
+        if self._tasks.wide:
+            return np.stack([values for _, _, values in blended], axis=1)
+        out = np.empty(sum(len(rows) for _, rows, _ in blended))
+        for _, rows, values in blended:
+            out[rows] = values
         return out
-
-    def _of_task(self, X: Any, own: Any, told: dict[str, Any], t: int, at: int | None) -> Array:
-        """Blended predictions of one task."""
-        share: float = self.weight_[t]
-        out: Any = 0.0
-        if share > 0:
-            out = share * _values(self.multi_task_, X, told, at)
-        if share < 1:
-            out = out + (1 - share) * _values(self.single_task_[t], own, {}, None)
-        return np.asarray(out)
 
     def score(self, X: Any, y: Any, task: Any = None, sample_weight: Any = None) -> float:
         """R^2; for a wide ``y`` the mean over the tasks, each over its labelled rows.
@@ -162,12 +151,6 @@ class SelectiveTransferRegressor(RegressorMixin, SelectiveTransfer):
         return mean_over_columns(
             self._tasks, predicted, y, sample_weight, read_values, r2, least_rows=2
         )
-
-
-def _values(model: Any, X: Any, told: dict[str, Any], at: int | None) -> Array:
-    """Predictions of one task, which a model of a wide ``y`` has at a position."""
-    found = model.predict(X, **told)
-    return np.asarray(found if at is None else found[:, at], dtype=np.float64)
 
 
 class _Answered(RegressorMixin, BaseEstimator):

@@ -157,6 +157,26 @@ def test_a_column_that_a_fold_leaves_alone() -> None:
     assert np.isfinite(model.predict_proba(X)).all()
 
 
+def test_the_multi_task_model_is_asked_once_for_all_tasks() -> None:
+    """Not once for each: of a wide y it would compute all columns every time."""
+    asked: list[int] = []
+
+    class Counted(MultiTaskAlignedClassifier):
+        def predict_proba(self, X: Any, task: Any = None) -> Any:
+            asked.append(len(X))
+            return super().predict_proba(X, task=task)
+
+    wide = np.column_stack([X[:, 0] > 0, X[:, 1] > 0, X[:, 2] > 0]).astype(float)
+    model = SelectiveTransferClassifier(Counted(**FAST), ALONE, cv=3, random_state=0)
+    for arguments in ({"y": wide}, {"y": Y, "task": TASK}):
+        asked.clear()
+        model.fit(X, **arguments)
+        assert asked == [30, 30, 30]  # the folds
+        model.weight_ = np.array([0.5, 0.5, 0.0])
+        model.predict_proba(X, task=arguments.get("task"))
+        assert asked[3:] == [90]
+
+
 def test_labels_of_their_own_and_a_task_with_one_class() -> None:
     y = np.array(["a", "b", "c", "d"])[np.where(TASK == 1, 2 + Y, Y)]
     y[TASK == 2] = "a"
