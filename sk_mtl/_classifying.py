@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sklearn.base import ClassifierMixin, _fit_context
-from sklearn.metrics import accuracy_score
+from sklearn.base import _fit_context
 from sklearn.utils.metaestimators import available_if
 
 from sk_mtl._adding import ExtensibleAligned
 from sk_mtl._base import trains_in_batches
 from sk_mtl._class_targets import ClassTargets
 from sk_mtl._inputs import Inputs
-from sk_mtl._labels import LabelSet, columns_as_array, read_labels
-from sk_mtl._scoring import mean_over_columns
+from sk_mtl._labels import LabelSet
+from sk_mtl._predicting import ClassPredictions
 from sk_mtl._tasks import Array, TaskSet, listing
 
 if TYPE_CHECKING:
@@ -26,10 +25,8 @@ if TYPE_CHECKING:
 _LIKE = ("iu", "ui", "if", "uf")
 
 
-class AlignedClassifier(ClassifierMixin, ExtensibleAligned):
+class AlignedClassifier(ClassPredictions, ExtensibleAligned):
     """An aligned network whose targets are classes."""
-
-    __metadata_request__predict_proba: ClassVar = {"task": True}
 
     def _learn_targets(
         self, inputs: Inputs, tasks: TaskSet, classes: Any = None, known: Sequence[Any] = ()
@@ -145,65 +142,6 @@ n_tasks) or list of ndarray
         if all(len(classes) == 2 for classes in self.task_classes_):
             return np.stack([of_task[:, 1] for of_task in per_task], axis=1)
         return per_task
-
-    def predict(self, X: Any, task: Any = None) -> Array:
-        """Most probable class of each row's task.
-
-        Parameters
-        ----------
-        X : array-like or DataFrame of shape (n_samples, n_columns)
-        task : array-like of shape (n_samples,), default=None
-            As in `fit`.
-
-        Returns
-        -------
-        label : ndarray of shape (n_samples,) or (n_samples, n_tasks)
-
-        Raises
-        ------
-        ValueError
-            If the tasks are not named as in `fit`, or an id is unseen.
-        """
-        probability = self.predict_proba(X, task=task)
-        if not self._tasks.wide:
-            assert isinstance(probability, np.ndarray)
-            return np.asarray(self.classes_[probability.argmax(axis=1)])
-        if isinstance(probability, np.ndarray):
-            best = list((probability > 0.5).T.astype(np.intp))
-        else:
-            best = [of_task.argmax(axis=1) for of_task in probability]
-        return columns_as_array(
-            [classes[codes] for classes, codes in zip(self.task_classes_, best, strict=True)]
-        )
-
-    def score(self, X: Any, y: Any, task: Any = None, sample_weight: Any = None) -> float:
-        """Accuracy; for a wide ``y`` the mean over the tasks, each over its labelled rows.
-
-        Parameters
-        ----------
-        X : array-like or DataFrame of shape (n_samples, n_columns)
-        y : array-like of shape (n_samples,) or (n_samples, n_tasks)
-        task : array-like of shape (n_samples,), default=None
-            As in `fit`.
-        sample_weight : array-like of shape (n_samples,), default=None
-
-        Returns
-        -------
-        score : float
-        """
-        predicted = self.predict(X, task=task)
-        if not self._tasks.wide:
-            return float(accuracy_score(y, predicted, sample_weight=sample_weight))
-
-        def accuracy(true: Array, guess: Array, weight: Array) -> float:
-            return float(np.average(guess == true, weights=weight))
-
-        return mean_over_columns(self._tasks, predicted, y, sample_weight, read_labels, accuracy)
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.classifier_tags.multi_label = True
-        return tags
 
 
 def _check_one_type(new: Array, known: Array) -> None:

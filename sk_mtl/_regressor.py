@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sklearn.base import RegressorMixin, _fit_context
-from sklearn.metrics import r2_score
+from sklearn.base import _fit_context
 from sklearn.utils.metaestimators import available_if
 
 from sk_mtl._adding import ExtensibleAligned
@@ -15,16 +14,16 @@ from sk_mtl._base import trains_in_batches
 from sk_mtl._docs import documented
 from sk_mtl._inputs import Inputs
 from sk_mtl._parameters import AlignedParameters
-from sk_mtl._scoring import mean_over_columns
+from sk_mtl._predicting import ValuePredictions
 from sk_mtl._tasks import Array, TaskSet
-from sk_mtl._value_targets import ValueTargets, read_values
+from sk_mtl._value_targets import ValueTargets
 
 if TYPE_CHECKING:
     from typing import Self
 
 
 @documented
-class MultiTaskAlignedRegressor(RegressorMixin, ExtensibleAligned, AlignedParameters):
+class MultiTaskAlignedRegressor(ValuePredictions, ExtensibleAligned, AlignedParameters):
     """Regressor for several related tasks, with a shared module and aligned inputs.
 
     The model of [1]_ (section 2 and Algorithm 1): a row x of task i, standardised to z, has the
@@ -161,29 +160,3 @@ class MultiTaskAlignedRegressor(RegressorMixin, ExtensibleAligned, AlignedParame
         for group, rows, own_task, found in outputs:
             out[rows] = group.targets.decode(found[:, 0], own_task)
         return out
-
-    def score(self, X: Any, y: Any, task: Any = None, sample_weight: Any = None) -> float:
-        """R^2; for a wide ``y`` the mean over the tasks, each over its labelled rows.
-
-        Parameters
-        ----------
-        X : array-like or DataFrame of shape (n_samples, n_columns)
-        y : array-like of shape (n_samples,) or (n_samples, n_tasks)
-        task : array-like of shape (n_samples,), default=None
-            As in `fit`.
-        sample_weight : array-like of shape (n_samples,), default=None
-
-        Returns
-        -------
-        score : float
-        """
-        predicted = self.predict(X, task=task)
-        if not self._tasks.wide:
-            return float(r2_score(y, predicted, sample_weight=sample_weight))
-
-        def r2(true: Array, guess: Array, weight: Array) -> float:
-            return float(r2_score(true, guess, sample_weight=weight))
-
-        return mean_over_columns(
-            self._tasks, predicted, y, sample_weight, read_values, r2, least_rows=2
-        )

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.metrics import accuracy_score
 
 from sk_mtl._blending import of_probabilities
 from sk_mtl._classifier import MultiTaskAlignedClassifier
 from sk_mtl._docs import documented
-from sk_mtl._labels import LabelSet, columns_as_array, read_labels
-from sk_mtl._scoring import mean_over_columns
+from sk_mtl._labels import LabelSet, read_labels
+from sk_mtl._predicting import ClassPredictions
 from sk_mtl._selective import SelectiveTransfer
 from sk_mtl._task_model import UndefinedScoreError
 from sk_mtl._tasks import Array, TaskSet
@@ -21,7 +20,7 @@ _LEAST = 1e-6  # probability that a model is taken to give to any label
 
 
 @documented
-class SelectiveTransferClassifier(ClassifierMixin, SelectiveTransfer):
+class SelectiveTransferClassifier(ClassPredictions, SelectiveTransfer):
     """Shares between tasks only where, and as far as, held-out rows say that it helps.
 
     A multi-task model gains on most tasks and may lose on some. This meta-estimator fits one, and
@@ -88,11 +87,6 @@ class SelectiveTransferClassifier(ClassifierMixin, SelectiveTransfer):
     >>> bool(model.weight_[2] <= model.weight_[:2].min())
     True
     """
-
-    __metadata_request__predict_proba: ClassVar = {"task": True}
-
-    classes_: Any
-    task_classes_: list[Array]
 
     def _default(self, seed: int) -> MultiTaskAlignedClassifier:
         return MultiTaskAlignedClassifier(random_state=seed)
@@ -168,63 +162,6 @@ n_tasks) or list of ndarray
             columns = np.searchsorted(self.classes_, self.task_classes_[t])
             out[np.ix_(rows, columns)] = probability
         return out
-
-    def predict(self, X: Any, task: Any = None) -> Array:
-        """Most probable class of each row's task.
-
-        Parameters
-        ----------
-        X : array-like or DataFrame of shape (n_samples, n_columns)
-        task : array-like of shape (n_samples,), default=None
-            As in `fit`.
-
-        Returns
-        -------
-        label : ndarray of shape (n_samples,) or (n_samples, n_tasks)
-
-        Raises
-        ------
-        ValueError
-            If the tasks are not named as in `fit`, or an id is unseen.
-        """
-        probability = self.predict_proba(X, task=task)
-        if not self._tasks.wide:
-            return np.asarray(self.classes_[np.argmax(probability, axis=1)])
-        if isinstance(probability, np.ndarray):
-            best = list((probability > 0.5).T.astype(np.intp))
-        else:
-            best = [of_task.argmax(axis=1) for of_task in probability]
-        return columns_as_array(
-            [classes[codes] for classes, codes in zip(self.task_classes_, best, strict=True)]
-        )
-
-    def score(self, X: Any, y: Any, task: Any = None, sample_weight: Any = None) -> float:
-        """Accuracy; for a wide ``y`` the mean over the tasks, each over its labelled rows.
-
-        Parameters
-        ----------
-        X : array-like or DataFrame of shape (n_samples, n_columns)
-        y : array-like of shape (n_samples,) or (n_samples, n_tasks)
-        task : array-like of shape (n_samples,), default=None
-        sample_weight : array-like of shape (n_samples,), default=None
-
-        Returns
-        -------
-        score : float
-        """
-        predicted = self.predict(X, task=task)
-        if not self._tasks.wide:
-            return float(accuracy_score(y, predicted, sample_weight=sample_weight))
-
-        def accuracy(true: Array, guess: Array, weight: Array) -> float:
-            return float(np.average(guess == true, weights=weight))
-
-        return mean_over_columns(self._tasks, predicted, y, sample_weight, read_labels, accuracy)
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.classifier_tags.multi_label = True
-        return tags
 
 
 def _of_classes(classes: Array, probability: Array, known: Array) -> Array:

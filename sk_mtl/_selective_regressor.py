@@ -6,19 +6,18 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin
-from sklearn.metrics import r2_score
 
 from sk_mtl._blending import of_values
 from sk_mtl._docs import documented
+from sk_mtl._predicting import ValuePredictions
 from sk_mtl._regressor import MultiTaskAlignedRegressor
-from sk_mtl._scoring import mean_over_columns
 from sk_mtl._selective import SelectiveTransfer
 from sk_mtl._tasks import Array, TaskSet
 from sk_mtl._value_targets import read_values
 
 
 @documented
-class SelectiveTransferRegressor(RegressorMixin, SelectiveTransfer):
+class SelectiveTransferRegressor(ValuePredictions, SelectiveTransfer):
     """Shares between tasks only where, and as far as, held-out rows say that it helps.
 
     As `SelectiveTransferClassifier`, for values: it fits a multi-task model, and a model for each
@@ -126,31 +125,6 @@ class SelectiveTransferRegressor(RegressorMixin, SelectiveTransfer):
         for _, rows, values in blended:
             out[rows] = values
         return out
-
-    def score(self, X: Any, y: Any, task: Any = None, sample_weight: Any = None) -> float:
-        """R^2; for a wide ``y`` the mean over the tasks, each over its labelled rows.
-
-        Parameters
-        ----------
-        X : array-like or DataFrame of shape (n_samples, n_columns)
-        y : array-like of shape (n_samples,) or (n_samples, n_tasks)
-        task : array-like of shape (n_samples,), default=None
-        sample_weight : array-like of shape (n_samples,), default=None
-
-        Returns
-        -------
-        score : float
-        """
-        predicted = self.predict(X, task=task)
-        if not self._tasks.wide:
-            return float(r2_score(y, predicted, sample_weight=sample_weight))
-
-        def r2(true: Array, guess: Array, weight: Array) -> float:
-            return float(r2_score(true, guess, sample_weight=weight))
-
-        return mean_over_columns(
-            self._tasks, predicted, y, sample_weight, read_values, r2, least_rows=2
-        )
 
 
 class _Answered(RegressorMixin, BaseEstimator):
