@@ -46,6 +46,7 @@ def table(rows: list[dict]) -> str:
     """One line per data set and size."""
     by_key = {(row["data"], row["m"], row["method"], row["seed"]): row for row in rows}
     settings = sorted({key[:2] for key in by_key if key[2] == "selective"})
+    total = np.zeros(len(METHODS))
     lines = [HEADER, ("---",) * len(HEADER)]
     for data, m in settings:
         seeds = [
@@ -71,10 +72,13 @@ def table(rows: list[dict]) -> str:
             worst.append(f"{means[at]:+.2f} ± {errors[at]:.2f} ({names[at]})")
             sure = np.nansum(means + 2 * errors < -0.5)
             below.append(f"{np.nansum(means < -0.5)} ({sure})")
+        total += gains
         kept = f"{gains[1] / gains[0]:.0%}" if gains[0] > 0 else "-"
         sizes = (data, str(m), str(len(seeds)), *(f"{gain:+.2f}" for gain in gains), kept)
         lines.append((*sizes, str(len(names)), *worst, *below))
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n\n" + LEGEND
+    text = "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    summed = f"Of the gains summed over all lines, selective keeps {total[1] / total[0]:.0%}."
+    return f"{text}\n\n{summed}\n\n{LEGEND}"
 
 
 def _means(differences: Differences) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
