@@ -70,13 +70,22 @@ def read_features(
     if accept_positions and has_positions(features):
         features = read_positions(features)
     else:
-        features = check_array(
-            features,
-            dtype=[np.float64, np.float32],
-            accept_sparse=accept_sparse,
-            estimator=estimator,
-            input_name="X",
-        )
+        try:
+            features = check_array(
+                features,
+                dtype=[np.float64, np.float32],
+                accept_sparse=accept_sparse,
+                estimator=estimator,
+                input_name="X",
+            )
+        except ValueError as error:
+            text = _text_columns(features)
+            if not text:
+                raise
+            raise ValueError(
+                f"{error}. The columns {listing(text)} of X hold text: encode them, by "
+                "scikit-learn's OneHotEncoder say, or leave them out."
+            ) from error
     _check_dimensions(estimator, features, reset=reset)
     # This checks the width and the names of the columns alone.
     table = X if features.ndim == 2 else features.reshape(-1, features.shape[-1])
@@ -85,6 +94,15 @@ def read_features(
         ids = check_ids(ids, where="task" if route == "keyword" else f"Column {task_column!r}")
         check_consistent_length(features, ids)
     return features, ids, route  # type: ignore[return-value]
+
+
+def _text_columns(X: Any) -> list[Any]:
+    """Names of a DataFrame's columns that hold text."""
+    return [
+        name
+        for name in getattr(X, "columns", ())
+        if any(isinstance(value, str) for value in X[name].to_numpy().tolist())
+    ]
 
 
 def _check_dimensions(estimator: Any, features: Array, *, reset: bool) -> None:

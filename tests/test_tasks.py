@@ -481,3 +481,10 @@ def test_the_estimator_refuses_a_column_beside_the_keyword(two_tasks):
         model.predict(with_column, task=task)
     with pytest.raises(ValueError, match="'shop' is not a column of X"):
         model.predict(with_column.drop(columns="shop"))
+
+
+def test_a_column_of_text_is_named():
+    frame = pd.DataFrame({"a": [1.0, 2.0], "colour": ["red", "blue"], "shop": [0, 1]})
+    message = r"could not convert string to float: 'red'. The columns \['colour'\] of X hold text"
+    with pytest.raises(ValueError, match=message):
+        MultiTaskAlignedClassifier(task_column="shop").fit(frame, [0, 1])
