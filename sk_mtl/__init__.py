@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sk_mtl._classifier import MultiTaskAlignedClassifier
+    from sk_mtl._classifier_cv import MultiTaskAlignedClassifierCV
     from sk_mtl._regressor import MultiTaskAlignedRegressor
+    from sk_mtl._regressor_cv import MultiTaskAlignedRegressorCV
     from sk_mtl._selective_classifier import SelectiveTransferClassifier
     from sk_mtl._selective_regressor import SelectiveTransferRegressor
     from sk_mtl._svd import SVDTaskReweighter
@@ -17,7 +19,9 @@ __version__ = "0.1.0.dev0"
 __all__ = [
     "AlignedTransferClassifier",
     "MultiTaskAlignedClassifier",
+    "MultiTaskAlignedClassifierCV",
     "MultiTaskAlignedRegressor",
+    "MultiTaskAlignedRegressorCV",
     "SVDTaskReweighter",
     "SelectiveTransferClassifier",
     "SelectiveTransferRegressor",
@@ -26,7 +30,9 @@ __all__ = [
 _HOMES = {
     "AlignedTransferClassifier": "sk_mtl._transfer",
     "MultiTaskAlignedClassifier": "sk_mtl._classifier",
+    "MultiTaskAlignedClassifierCV": "sk_mtl._classifier_cv",
     "MultiTaskAlignedRegressor": "sk_mtl._regressor",
+    "MultiTaskAlignedRegressorCV": "sk_mtl._regressor_cv",
     "SVDTaskReweighter": "sk_mtl._svd",
     "SelectiveTransferClassifier": "sk_mtl._selective_classifier",
     "SelectiveTransferRegressor": "sk_mtl._selective_regressor",

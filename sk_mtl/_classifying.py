@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +20,9 @@ from sk_mtl._tasks import Array, TaskSet, listing
 if TYPE_CHECKING:
     from typing import Self
 
+    from sk_mtl._added import TaskGroup
+
+    _GroupOutputs = tuple[TaskGroup, Any, Array | None, Array]
 
 # Kinds of new labels beside kinds of known ones that take them in.
 _LIKE = ("iu", "ui", "if", "uf")
@@ -108,12 +111,14 @@ n_tasks) or list of ndarray
         ValueError
             If the tasks are not named as in `fit`, or an id is unseen.
         """
-        from sk_mtl._network import probabilities
-
         features, codes = self._read_rows(X, task)
-        outputs = self._outputs(
-            features, codes, lambda network, *inputs: probabilities(network(*inputs))
-        )
+        outputs = self._outputs(features, codes, self._of_network)
+        return self._of_classes(outputs, codes, len(features))
+
+    def _of_classes(
+        self, outputs: Iterable[_GroupOutputs], codes: Array | None, n_rows: int
+    ) -> Array | list[Array]:
+        """Probabilities of the classes from those of the network's output columns."""
         if codes is None:
             return self._wide_probabilities(
                 [(group.targets, found) for group, *_, found in outputs]
@@ -122,7 +127,7 @@ n_tasks) or list of ndarray
         out: Array | None = None
         for group, rows, own_task, columns in outputs:
             if out is None:
-                out = np.zeros((len(features), len(self.classes_) + 1), dtype=columns.dtype)
+                out = np.zeros((n_rows, len(self.classes_) + 1), dtype=columns.dtype)
             targets = group.targets
             own = np.take_along_axis(columns, targets.plan.columns[own_task], axis=1)
             found = out[rows]
@@ -132,6 +137,13 @@ n_tasks) or list of ndarray
             out[rows] = found
         assert out is not None
         return out[:, :-1]
+
+    @staticmethod
+    def _of_network(network: Any, *inputs: Any) -> Any:
+        """Probabilities of the output columns."""
+        from sk_mtl._network import probabilities
+
+        return probabilities(network(*inputs))
 
     def _wide_probabilities(self, groups: list[tuple[ClassTargets, Array]]) -> Array | list[Array]:
         per_task = [

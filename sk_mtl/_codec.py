@@ -30,7 +30,9 @@ def estimators() -> dict[str, Any]:
 @cache
 def records() -> dict[str, Any]:
     """The package's own dataclasses that fitted estimators hold."""
+    from sk_mtl._averaged_model import AveragedModel, AveragedOutput
     from sk_mtl._class_targets import ClassTargets
+    from sk_mtl._feature_maps import FeatureMap
     from sk_mtl._labels import LabelSet
     from sk_mtl._moments import Moments
     from sk_mtl._plan import HeadPlan
@@ -38,7 +40,18 @@ def records() -> dict[str, Any]:
     from sk_mtl._tasks import TaskSet
     from sk_mtl._value_targets import ValueTargets
 
-    classes = (ClassTargets, HeadPlan, InputScaler, LabelSet, Moments, TaskSet, ValueTargets)
+    classes = (
+        AveragedModel,
+        AveragedOutput,
+        ClassTargets,
+        FeatureMap,
+        HeadPlan,
+        InputScaler,
+        LabelSet,
+        Moments,
+        TaskSet,
+        ValueTargets,
+    )
     return {cls.__name__: cls for cls in classes}
 
 

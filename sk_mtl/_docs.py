@@ -137,6 +137,77 @@ default=None
     random_state : int, RandomState instance or None, default=None
         Decides the folds, and the chance in the default ``multi_task``.
 """,
+    "search_parameters": """
+    penalties : int or array-like, default=13
+        Penalties on a task's weights, ``1 / (1 / alpha + 1 / head_alpha)``: how many between 10
+        and 0.001, or which. Each is tried with 0, 50, 80, 95 and 100 % of the weights in common.
+    hidden_layer_sizes : int or array-like of int, default=(32,)
+        Widths of the shared layers that are tried beside none. ``()`` tries none.
+    activation : {"identity", "logistic", "relu", "tanh"}, default="relu"
+    alignment : {"auto", "full", "low_rank", "diagonal"} or None, default="auto"
+        Alignment that networks with shared layers are tried with, beside none.
+    alignment_alphas : array-like, default=(1000, 10)
+        Its penalties.
+    alignment_rank : int, default=8
+    cv : int or None, default=3
+        Folds that the networks are compared in, each with the same share of every class of every
+        task. None: the network is the linear one, and the average predicts alone.
+    task_weight : {"balanced"}, dict, array-like, SVDTaskReweighter or None, default=None
+        As in the estimator without CV.
+    task_groups : dict, array-like or None, default=None
+    task_column : column name or int, default=None
+    max_iter : int, default=1000
+    tol : float, default=1e-4
+        Of the networks, as in the estimator without CV.
+    n_jobs : int, default=None
+        Networks fitted at a time, as in scikit-learn.
+    random_state : int, RandomState instance or None, default=None
+        Decides the folds and the start of the shared layers.
+""",
+    "search_attributes": """
+    tasks_ : ndarray of shape (n_tasks,)
+    best_estimator_ : estimator
+        The network, fitted to all rows: of the penalties of the best linear model, with the trunk
+        and the alignment that are best in cross-validation. It takes new tasks by its `add_task`.
+    network_share_ : ndarray of shape (n_tasks,)
+        Its share in the predictions for each task; the rest is the average's.
+    alpha_, head_alpha_ : float
+        Penalties of ``best_estimator_``.
+    alignment_ : ndarray of shape (n_tasks, n_features, n_features) or None
+        Of ``best_estimator_``.
+    average_results_ : dict of ndarray
+        The linear models that were tried, as columns of a table: the first task and the output
+        column that they are for, their features, penalty and sharing, ``score`` (leave-one-out
+        log-likelihood of a target, in nats) and their share in the average.
+    network_results_ : dict of ndarray
+        The networks that were compared: parameters, ``score`` (held-out log-likelihood of a
+        target, over the folds that they ran in), and whether they ran to the end.
+    n_features_in_ : int
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Only if ``X`` has column names.
+""",
+    "search_notes": """
+    Two kinds of models are fitted, and each does what it is good at.
+
+    The average: linear models ``z (w_0 + v_i) + c_0 + c_i`` over a grid of penalties and of the
+    share of the weights that tasks have in common, on four maps z of the features: those of
+    ``input_scaling="principal"`` and "standard", of infinitely many rectified linear units (the
+    arc-cosine kernel of [2]_), and with each task's features moved and scaled to the others'.
+    Each has its optimum by Newton's method, from which its leave-one-out predictions follow
+    without another fit, approximately for classes and exactly for values. Predictions are
+    averaged with weights ``prior * exp(leave-one-out log-likelihood)``: with few rows many models
+    count, with many the best one. Of more than two classes, each is told from the others.
+
+    The network: that of the estimator without CV, with the penalties of the best linear model,
+    without shared layers, with them, and with alignment. It is blended in for each task as far as
+    held-out rows are better predicted so, by empirical Bayes over the tasks.
+
+    With many features or rows, the average sees their strongest 512 directions, or compares rows
+    with as many of the training rows.
+""",
+    "search_references": """
+    .. [2] Y. Cho, L. K. Saul, "Kernel Methods for Deep Learning", NIPS 2009.
+""",
     "common_attributes": """
     tasks_ : ndarray of shape (n_tasks,)
         Sorted task ids, or the columns of a wide ``y``; then the tasks added by `add_task`.

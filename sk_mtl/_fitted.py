@@ -31,6 +31,7 @@ class FittedNetwork(Savable, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
     _added: list[AddedTasks]
     _built_with: dict[str, Any]
     net_: Any
+    _of_network: Callable[..., Any]  # what a network's outputs stand for
 
     def _task_groups(self) -> list[TaskGroup]:
         """The tasks that were fitted first, and those added, with their networks."""
@@ -71,6 +72,12 @@ class FittedNetwork(Savable, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
                     continue
                 task = codes[rows] - group.first
             yield group, rows, task, run(group.network, self._scaler, features[rows], task, compute)
+
+    def _columns(self, features: Array, codes: Array | None) -> Array:
+        """Output columns of the tasks that were fitted first: probabilities or values."""
+        from sk_mtl._running import run
+
+        return run(self.net_.module_, self._scaler, features, codes, self._of_network)
 
     def _read_rows(self, X: Any, task: Any) -> tuple[Array, Array | None]:
         """Features and task codes of the rows to predict."""

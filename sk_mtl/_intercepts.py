@@ -52,3 +52,11 @@ def _moments(log_odds: Array, sampling: Array) -> tuple[float, float]:
     noise = 2 * np.sqrt(2 * np.mean(sampling**2) / len(log_odds))
     around = np.mean((log_odds - level) ** 2 - sampling) - noise
     return max(_LEAST_VARIANCE, common), max(_LEAST_VARIANCE, around)
+
+
+def spread_of_log_odds(positive: Array, negative: Array) -> tuple[float, float]:
+    """The same variances for one column of one family, from weighted counts by task."""
+    share = (positive + 0.5) / (positive + negative + 1)
+    log_odds = np.log(share) - np.log1p(-share)
+    sampling = 1 / (np.maximum(positive + negative, 1) * share * (1 - share))
+    return _moments(log_odds, sampling)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +20,10 @@ from sk_mtl._value_targets import ValueTargets
 
 if TYPE_CHECKING:
     from typing import Self
+
+    from sk_mtl._added import TaskGroup
+
+    _GroupOutputs = tuple[TaskGroup, Any, Array | None, Array]
 
 
 @documented
@@ -152,11 +156,22 @@ class MultiTaskAlignedRegressor(ValuePredictions, ExtensibleAligned, AlignedPara
             If the tasks are not named as in `fit`, or an id is unseen.
         """
         features, codes = self._read_rows(X, task)
-        outputs = self._outputs(features, codes, lambda network, *inputs: network(*inputs))
+        outputs = self._outputs(features, codes, self._of_network)
+        return self._of_values(outputs, codes, len(features))
+
+    def _of_values(
+        self, outputs: Iterable[_GroupOutputs], codes: Array | None, n_rows: int
+    ) -> Array:
+        """Values in the users' units from the network's outputs."""
         if codes is None:
             decoded = [group.targets.decode(found[..., 0], None) for group, _, _, found in outputs]
             return np.concatenate(decoded, axis=1)
-        out = np.empty(len(features))
+        out = np.empty(n_rows)
         for group, rows, own_task, found in outputs:
             out[rows] = group.targets.decode(found[:, 0], own_task)
         return out
+
+    @staticmethod
+    def _of_network(network: Any, *inputs: Any) -> Any:
+        """Values in the tasks' units."""
+        return network(*inputs)
