@@ -21,6 +21,7 @@ SHARINGS = {0.8: 0.24, 0.0: 0.06, 0.5: 0.14, 0.95: 0.34, 1.0: 0.22}
 
 HOPELESS = 8.0  # difference in log-likelihood after which a candidate is no longer one
 _LEAST_SHARE = 1e-3  # of a member in an average
+_TYPICAL = (0.2, 0.9)  # penalty and sharing, where there is nothing to choose them by
 _FREE = 100.0  # prior variance of biases that are not to be held: targets have a variance of 1
 
 
@@ -57,16 +58,26 @@ class Average:
     left_out: Array
     tried: list[dict[str, float | str]]
 
-    def penalties(self) -> tuple[float, float]:
-        """``alpha`` and ``head_alpha`` that the outputs have in common, as far as they do."""
-        strength = np.exp(np.mean([np.log(output.strength) for output in self.model.outputs]))
-        sharing = float(np.mean([output.sharing for output in self.model.outputs]))
-        sharing = min(max(sharing, 0.02), 0.98)  # both parts stay there
-        return float(strength / sharing), float(strength / (1 - sharing))
+    def penalties(self) -> dict[str, float]:
+        """``alpha`` and ``head_alpha`` of one network: what the outputs need on average.
+
+        Not more than is typical: where linear models are of no use, shared layers may be.
+        """
+        outputs = self.model.outputs
+        strength = [np.log(min(output.strength, _TYPICAL[0])) for output in outputs]
+        strength = np.exp(np.mean(strength or [np.log(_TYPICAL[0])]))
+        sharing = [output.sharing for output in outputs if len(output.tasks) > 1]
+        sharing = np.clip(np.mean(sharing or [_TYPICAL[1]]), 0.02, 0.98)  # both parts stay there
+        return {"alpha": float(strength / sharing), "head_alpha": float(strength / (1 - sharing))}
 
 
 def average(
-    rows: TrainingRows, plan: HeadPlan, strengths: Sequence[float], *, logistic: bool
+    rows: TrainingRows,
+    plan: HeadPlan,
+    strengths: Sequence[float],
+    *,
+    logistic: bool,
+    align: bool,
 ) -> Average:
     """Fit an average of models for every output column of every family of tasks.
 
@@ -78,6 +89,8 @@ def average(
         Penalties to try.
     logistic : bool
         Of classes, one column against the others; else of values.
+    align : bool
+        Whether maps with a part for each task are tried.
     """
     n_tasks = len(plan.family)
     task, target, weight = rows.by_entry()
@@ -85,7 +98,7 @@ def average(
     names, maps, priors = [], [], []
     for make, prior in CANDIDATES:
         made = make(rows.features, rows.task, rows.row_weight, n_tasks)
-        if made is not None:
+        if made is not None and (align or made.alignment is None):
             names.append(make.__name__)
             maps.append(made)
             priors.append(prior)

@@ -269,9 +269,22 @@ class BaseAligned(CallbackSupportMixin, FittedNetwork, metaclass=ABCMeta):
         """The parameters that a net is built from."""
         settings = net_settings(self.get_params(deep=False))
         settings["hidden_layer_sizes"] = layer_sizes(self.hidden_layer_sizes)
+        if settings["head_alpha"] == "auto":
+            settings["head_alpha"] = 0.4 if self._labels_share_rows else 2.0
         if settings["input_scaling"] == "auto":
-            settings["input_scaling"] = "principal" if self.shared_module is None else None
+            settings["input_scaling"] = "standard" if self._labels_share_rows else "principal"
+            if self.shared_module is not None:
+                settings["input_scaling"] = None
         return settings
+
+    @property
+    def _labels_share_rows(self) -> bool:
+        """Whether tasks are labels of the same rows.
+
+        These are of different kinds more often than tasks with rows of their own, and their
+        features in units of their own.
+        """
+        return bool(self._tasks.wide and self._targets.loss == "cross_entropy")
 
     def _build(self, rows: TrainingRows, *, keep: bool) -> None:
         """Scale the features and make a net, untrained or with the weights of the last one."""

@@ -36,9 +36,10 @@ class MultiTaskAlignedClassifier(AlignedClassifier, AlignedParameters):
         L2 penalty on shared weights, against the loss summed over rows: with no hidden layers and
         a head shared by all (large ``head_alpha``) it is what ``1 / C`` is to scikit-learn's
         LogisticRegression.
-    head_alpha : float, default=2
+    head_alpha : float or "auto", default="auto"
         L2 penalty on the deviation of a task's head from the shared head. Large values give one
-        model for all tasks, small ones a model per task.
+        model for all tasks, small ones a model per task. "auto" is 2, or 0.4 for a wide ``y``,
+        whose labels have less in common as a rule.
     {group_parameter}
     {task_parameters}
     {scaling_parameter}

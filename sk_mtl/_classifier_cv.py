@@ -91,5 +91,6 @@ n_tasks) or list of ndarray
         ValueError
             If the tasks are not named as in `fit`, or an id is unseen.
         """
-        found: Array | list[Array] = self.best_estimator_._of_classes(*self._blended(X, task))
+        blended = self._blended(X, task)
+        found: Array | list[Array] = self.best_estimator_._of_classes(*blended)
         return found

@@ -70,7 +70,7 @@ default=None
         root of their covariance, so that weights shrink towards its strong directions; it
         recognises the outcome of a PCA, by features that are uncorrelated and in the order of
         their variance, and does not divide that. None: features as they are. "auto" is
-        "principal", or None with ``shared_module``.
+        "principal", for the labels of a wide ``y`` "standard", and None with ``shared_module``.
 """,
     "training_parameters": """
     solver : {"lbfgs", "adam"}, default="lbfgs"
@@ -146,7 +146,7 @@ default=None
     activation : {"identity", "logistic", "relu", "tanh"}, default="relu"
     alignment : {"auto", "full", "low_rank", "diagonal"} or None, default="auto"
         Alignment that networks with shared layers are tried with, beside none.
-    alignment_alphas : array-like, default=(1000, 10)
+    alignment_alphas : array-like, default=(10,)
         Its penalties.
     alignment_rank : int, default=8
     cv : int or None, default=3
@@ -168,7 +168,8 @@ default=None
     tasks_ : ndarray of shape (n_tasks,)
     best_estimator_ : estimator
         The network, fitted to all rows: of the penalties of the best linear model, with the trunk
-        and the alignment that are best in cross-validation. It takes new tasks by its `add_task`.
+        and the alignment that are best in cross-validation, or linear if these are behind the
+        average. It takes new tasks by its `add_task`.
     network_share_ : ndarray of shape (n_tasks,)
         Its share in the predictions for each task; the rest is the average's.
     alpha_, head_alpha_ : float
@@ -181,7 +182,7 @@ default=None
         log-likelihood of a target, in nats) and their share in the average.
     network_results_ : dict of ndarray
         The networks that were compared: parameters, ``score`` (held-out log-likelihood of a
-        target, over the folds that they ran in), and whether they ran to the end.
+        target) and the share of the rows that they were tested on before they fell behind.
     n_features_in_ : int
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Only if ``X`` has column names.
@@ -199,8 +200,9 @@ default=None
     count, with many the best one. Of more than two classes, each is told from the others.
 
     The network: that of the estimator without CV, with the penalties of the best linear model,
-    without shared layers, with them, and with alignment. It is blended in for each task as far as
-    held-out rows are better predicted so, by empirical Bayes over the tasks.
+    with shared layers, and with alignment. It is blended in for each task as far as held-out rows
+    are better predicted so, by empirical Bayes over the tasks. One that is behind the average by
+    8 nats in the first folds is not tried in the others.
 
     With many features or rows, the average sees their strongest 512 directions, or compares rows
     with as many of the training rows.

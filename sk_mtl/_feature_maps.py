@@ -18,10 +18,8 @@ class FeatureMap:
     Attributes
     ----------
     scaler : InputScaler
-    centre : ndarray of shape (n_tasks, n_features) or None
-        Where a task's rows lie, if tasks are aligned.
-    alignment : ndarray of shape (n_tasks, n_features) or (n_tasks, n_features, n_features) or None
-        The R_i; vectors are diagonals.
+    centre, alignment : ndarray of shape (n_tasks, n_features) or None
+        Where a task's rows lie, and the diagonals of the R_i, if tasks are aligned.
     rescaler : InputScaler or None
         Of aligned rows.
     landmarks : ndarray of shape (n_landmarks, n_features) or None
@@ -44,8 +42,7 @@ class FeatureMap:
             assert self.alignment is not None
             assert self.rescaler is not None
             assert task is not None
-            z = z - self.centre[task]
-            z = self.rescaler.transform(_aligned(z, task, self.alignment))
+            z = self.rescaler.transform((z - self.centre[task]) * self.alignment[task])
         if self.landmarks is not None:
             z = relu_kernel(z, self.landmarks)
         return z if self.rotation is None else z @ self.rotation
@@ -62,16 +59,6 @@ def relu_kernel(rows: Array, others: Array) -> Array:
     angle = np.arccos(cosine.clip(-1, 1))
     kernel = np.sin(angle) + (np.pi - angle) * cosine
     return np.asarray(np.outer(norm, other_norm) * kernel / np.pi)
-
-
-def _aligned(rows: Array, task: Array, alignment: Array) -> Array:
-    if alignment.ndim == 2:
-        return np.asarray(rows * alignment[task])
-    out = np.empty_like(rows)
-    for t in np.unique(task):
-        own = task == t
-        out[own] = rows[own] @ alignment[t]
-    return out
 
 
 def principal(X: Array, task: Array | None, weight: Array, n_tasks: int) -> FeatureMap:

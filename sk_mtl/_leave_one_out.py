@@ -51,7 +51,7 @@ class Solution:
     outputs : ndarray of shape (n_entries,)
         Log-odds, or values.
     left_out : ndarray of shape (n_entries,)
-        What the model would put out for each entry had it not been trained on it.
+        What the model would put out for each entry had it not been trained on its row.
     dual : ndarray of shape (n_entries,)
         Minus the derivative of the loss.
     coefficients : ndarray of shape (n_tasks, n_directions + 1)
@@ -122,6 +122,7 @@ class TaskProblem:
         self.n_tasks = n_tasks
         self.logistic = logistic
         self.blocks = list(_blocks(task, n_tasks, self.features.shape[1] + 1))
+        self.entries_of_rows = _padded(self.row) if len(np.unique(row)) < len(row) else None
 
     def solve(self, prior: Prior, start: Solution | None = None) -> Solution:
         """The optimum, by Newton's method: each step is a weighted least-squares problem.
@@ -187,21 +188,45 @@ class TaskProblem:
             moment += np.einsum("bmq,bm->q", in_common, of_response)
             parts.append((block, rows, inverse.diagonal(), of_response, of_common))
         system = np.eye(len(shared)) + common[:, None] * gram * common
-        inverse_system = common[:, None] * np.linalg.inv(system) * common
-        weights = inverse_system @ moment
-        outputs, left_out, dual = (np.empty(len(response)) for _ in range(3))
+        root = common[:, None] * np.linalg.inv(np.linalg.cholesky(system)).T
+        weights = root @ (root.T @ moment)
+        outputs, dual, precision = (np.empty(len(response)) for _ in range(3))
+        explained = np.empty((len(response), len(shared)))
         coefficients = np.zeros((self.n_tasks, len(own)))
         for block, rows, diagonal, of_response, of_common in parts:
             own_dual = of_response - of_common @ weights
-            explained = np.einsum("bmq,bmq->bm", of_common @ inverse_system, of_common)
             entry, real = block.entry[block.real], block.real
-            dual[entry] = own_dual[real]
+            dual[entry], precision[entry] = own_dual[real], diagonal[real]
             outputs[entry] = response[entry] - own_dual[real] / curvature[entry]
-            left_out[entry] = response[entry] - own_dual[real] / (diagonal - explained)[real]
+            explained[entry] = (of_common @ root)[real]
             own_weights = own**2 * np.einsum("bmq,bm->bq", rows, own_dual)
             own_weights[:, shared] += weights
             coefficients[block.tasks] = own_weights
+        left_out = response - self._without_rows(dual, precision, explained)
         return Solution(outputs, left_out, dual, coefficients)
+
+    def _without_rows(self, dual: Array, precision: Array, explained: Array) -> Array:
+        """Distances from the response of what is put out for entries whose row is left out.
+
+        ``P^-1 dual`` with the part of ``(K + 1 / curvature)^-1`` that belongs to the entries of
+        one row: the diagonal ``precision``, less the products of what is ``explained``. Tasks
+        that share a row may say much of each other's targets, so they are left out together.
+        """
+        if self.entries_of_rows is None:
+            return np.asarray(dual / (precision - np.einsum("nq,nq->n", explained, explained)))
+        out = np.empty_like(dual)
+        n_most = self.entries_of_rows.shape[1]
+        rows_at_a_time = max(1, _BLOCK_ENTRIES // (n_most * (n_most + explained.shape[1])))
+        each = np.arange(n_most)
+        for start in range(0, len(self.entries_of_rows), rows_at_a_time):
+            entry = self.entries_of_rows[start : start + rows_at_a_time]
+            real = entry >= 0
+            of_row = np.where(real[..., None], explained[entry], 0.0)
+            matrix = -of_row @ of_row.swapaxes(1, 2)
+            matrix[:, each, each] += np.where(real, precision[entry], 1.0)
+            found = np.linalg.solve(matrix, np.where(real, dual[entry], 0.0)[..., None])
+            out[entry[real]] = found[..., 0][real]
+        return out
 
     def _rows(self, block: _Block) -> Array:
         """Features of a block's entries and a column of ones, by task."""
@@ -257,6 +282,15 @@ class _Inverse:
             return np.asarray(np.diagonal(self.inverse, axis1=1, axis2=2))
         removed = np.einsum("bmq,bmq->bm", self.weighted @ self.inverse, self.weighted)
         return np.asarray(self.curvature[..., 0] - removed)
+
+
+def _padded(row: Array) -> Array:
+    """Numbers of the entries of each row, of shape (n_rows, most entries of a row); -1 pads."""
+    order = np.argsort(row, kind="stable")
+    _, first, counts = np.unique(row[order], return_index=True, return_counts=True)
+    position = first[:, None] + np.arange(counts.max())
+    inside = np.arange(counts.max()) < counts[:, None]
+    return np.asarray(np.where(inside, order[np.minimum(position, len(row) - 1)], -1))
 
 
 def _blocks(task: Array, n_tasks: int, size: int) -> Iterator[_Block]:

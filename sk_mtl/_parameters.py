@@ -26,7 +26,7 @@ class AlignedParameters(BaseEstimator):
         "alignment_init": [StrOptions({"identity", "coral"})],
         "alignment_schedule": [StrOptions({"joint", "alternating", "after_shared"})],
         "alpha": [Interval(Real, 0, None, closed="left")],
-        "head_alpha": [Interval(Real, 0, None, closed="left")],
+        "head_alpha": [Interval(Real, 0, None, closed="left"), StrOptions({"auto"})],
         "task_weight": [
             StrOptions({"balanced", "uncertainty"}),
             Mapping,
@@ -68,7 +68,7 @@ class AlignedParameters(BaseEstimator):
         alignment_init: str = "identity",
         alignment_schedule: str = "joint",
         alpha: float = 0.2,
-        head_alpha: float = 2.0,
+        head_alpha: float | str = "auto",
         task_weight: Any = None,
         task_groups: Any = None,
         task_column: Hashable = None,

@@ -16,6 +16,7 @@ from sk_mtl._tasks import Array
 
 _SHARES = np.linspace(1, 0, 5)  # of the network in a blend; the last one is the favourite
 _LEAST_SHARE = 0.05
+_TOL = 1e-3  # enough to compare networks
 
 Candidate = dict[str, Any]
 Folds = list[tuple[Array, Array]]
@@ -49,15 +50,15 @@ class Race:
 
     def run(
         self, candidates: list[Candidate], folds: Folds, n_jobs: int | None
-    ) -> tuple[Candidate, Array]:
+    ) -> tuple[Candidate | None, Array]:
         """The best network, and its share for each task in a blend with what was to beat.
 
-        The share is 0 where the network has fallen behind, or there was nothing to test it on.
+        None, and shares of 0, if all have fallen behind or there was nothing to test them on.
         """
         n_rows, n_columns = len(self.rows.features), self.to_beat.shape[1]
         of_tasks = (len(self.template.tasks_),) if self.rows.task is None else ()
         held_out = np.full((len(candidates), n_rows, *of_tasks, n_columns), np.nan)
-        running = list(range(len(candidates)))
+        running = list(range(len(candidates))) if folds else []
         score = np.zeros(len(candidates))
         tested = np.zeros(n_rows, dtype=bool)
         for train, test in folds:
@@ -70,20 +71,18 @@ class Race:
             for c, columns in zip(running, said, strict=True):
                 held_out[c, test] = columns
                 score[c] = self._score(held_out[c][self.entries], now)
-            best = max(score[running].max(), self._score(self.to_beat, now))
-            ahead = [c for c in running if score[c] > best - HOPELESS]
-            if not ahead:  # all are behind what was to beat
-                break
-            running = ahead
+                self._tell(candidates[c], score[c] / self.weight[now].sum(), tested.mean())
+            best = max([*score[running], self._score(self.to_beat, now)])
+            running = [c for c in running if score[c] > best - HOPELESS]
+        if not running:
+            return None, np.zeros(len(self.template.tasks_))
         chosen = max(running, key=lambda c: score[c])
-        weight = self.weight[tested[self.entries[0]]].sum()
-        self.told = [
-            {**candidate, "score": score[c] / weight if weight else np.nan, "ran": c in running}
-            for c, candidate in enumerate(candidates)
-        ]
-        if not folds or not ahead:
-            return candidates[chosen], np.zeros(len(self.template.tasks_))
         return candidates[chosen], self._shares(held_out[chosen][self.entries])
+
+    def _tell(self, candidate: Candidate, score: float, tested: float) -> None:
+        """Note how a candidate has done so far."""
+        self.told = [told for told in self.told if told["network"] != candidate]
+        self.told.append({"network": candidate, "score": score, "tested": float(tested)})
 
     def _score(self, columns: Array, now: Array) -> float:
         return float(
@@ -106,7 +105,7 @@ def _fit_and_ask(
     template: Any, candidate: Candidate, rows: TrainingRows, train: Array, test: Array
 ) -> Array:
     """What a network says of rows that it was not trained on."""
-    trial = copy(template).set_params(**candidate)
+    trial = copy(template).set_params(**candidate, tol=max(template.tol, _TOL))
     part = rows.take(train)
     trial._build(part, keep=False)
     trial._train(part, trial._stages(trial.max_iter), None)

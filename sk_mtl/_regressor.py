@@ -54,9 +54,9 @@ class MultiTaskAlignedRegressor(ValuePredictions, ExtensibleAligned, AlignedPara
         L2 penalty on shared weights, against the loss summed over rows: with no hidden layers, a
         head shared by all (large ``head_alpha``) and targets of variance 1 it is the ``alpha`` of
         scikit-learn's Ridge.
-    head_alpha : float, default=2
+    head_alpha : float or "auto", default="auto"
         L2 penalty on the deviation of a task's head from the shared head. Large values give one
-        model for all tasks, small ones a model per task.
+        model for all tasks, small ones a model per task. "auto" is 2.
     {group_parameter}
     {task_parameters}
     {scaling_parameter}

@@ -84,5 +84,6 @@ class MultiTaskAlignedRegressorCV(ValuePredictions, SearchedAligned):
         ValueError
             If the tasks are not named as in `fit`, or an id is unseen.
         """
-        found: Array = self.best_estimator_._of_values(*self._blended(X, task))
+        blended = self._blended(X, task)
+        found: Array = self.best_estimator_._of_values(*blended)
         return found

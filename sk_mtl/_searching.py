@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from sk_mtl._adding import ExtensibleAligned
 
 
+_LINEAR: Candidate = {"hidden_layer_sizes": (), "alignment": None}
+
+
 class SearchedAligned(
     Savable, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, metaclass=ABCMeta
 ):
@@ -77,7 +80,7 @@ class SearchedAligned(
         hidden_layer_sizes: int | Sequence[int] = (32,),
         activation: str = "relu",
         alignment: str | None = "auto",
-        alignment_alphas: Sequence[float] = (1000.0, 10.0),
+        alignment_alphas: Sequence[float] = (10.0,),
         alignment_rank: int = 8,
         cv: int | None = 3,
         task_weight: Any = None,
@@ -152,17 +155,22 @@ class SearchedAligned(
         )
         rows = template._read_training_rows(X, y, task, sample_weight, keep=False, weigh=True)
         plan = template._targets.plan
-        found = average(rows, plan, self._strengths(), logistic=self._logistic)
-        alpha, head_alpha = found.penalties()
-        template.set_params(alpha=alpha, head_alpha=head_alpha)
+        found = average(
+            rows,
+            plan,
+            self._strengths(),
+            logistic=self._logistic,
+            align=self.alignment is not None,
+        )
+        template.set_params(**found.penalties())
         race = Race(template, rows, found.left_out)
         folds = self._folds(rows, random)
         best, share = race.run(self._candidates(rows), folds, self.n_jobs)
-        estimator = template.set_params(**best)
+        estimator = template.set_params(**(best or _LINEAR))
         estimator.fit(X, y, task=task, sample_weight=sample_weight)
         self.best_estimator_ = estimator
         self.network_share_ = share
-        self.alpha_, self.head_alpha_ = alpha, head_alpha
+        self.alpha_, self.head_alpha_ = estimator.alpha, estimator.head_alpha
         self.average_results_ = _as_columns(found.tried)
         self.network_results_ = _as_columns(race.told)
         self._average = found.model
@@ -180,18 +188,19 @@ class SearchedAligned(
         return _positive(self.penalties, "penalties")
 
     def _candidates(self, rows: TrainingRows) -> list[Candidate]:
-        """Networks to choose from, the simplest first."""
-        alignments: list[Candidate] = [{"alignment": None}]
-        apart = rows.task is not None and rows.task.max() > 0
-        if self.alignment is not None and (apart or self.alignment != "auto"):
-            alphas = sorted(_positive(self.alignment_alphas, "alignment_alphas"), reverse=True)
-            alignments += [{"alignment": self.alignment, "alignment_alpha": a} for a in alphas]
-        trunks = [(), tuple(layer_sizes(self.hidden_layer_sizes))]
-        return [
-            {"hidden_layer_sizes": trunk, **alignment}
-            for trunk in dict.fromkeys(trunks)
-            for alignment in (alignments if trunk else alignments[:1])
-        ]
+        """Networks that may do what linear models cannot."""
+        sizes = tuple(layer_sizes(self.hidden_layer_sizes))
+        alphas = _positive(self.alignment_alphas, "alignment_alphas")
+        if not sizes:
+            return []
+        candidates: list[Candidate] = [{"hidden_layer_sizes": sizes, "alignment": None}]
+        several = rows.task is not None and len(np.unique(rows.task)) > 1
+        if self.alignment is not None and (several or self.alignment != "auto"):
+            candidates += [
+                {**candidates[0], "alignment": self.alignment, "alignment_alpha": alpha}
+                for alpha in alphas
+            ]
+        return candidates
 
     def _folds(self, rows: TrainingRows, random: np.random.RandomState) -> Folds:
         n_rows = len(rows.features)
@@ -250,6 +259,13 @@ class SearchedAligned(
         """Sorted task ids, or the columns of a wide ``y``."""
         check_is_fitted(self)
         return self._tasks.ids
+
+    @property
+    def n_iter_(self) -> int:
+        """Iterations in which ``best_estimator_`` was fitted."""
+        check_is_fitted(self)
+        n_iter: int = self.best_estimator_.n_iter_
+        return n_iter
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "best_estimator_")

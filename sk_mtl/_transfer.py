@@ -199,7 +199,13 @@ class AlignedTransferClassifier(AlignedClassifier, _TransferParameters):
 
     def _settings(self) -> dict[str, Any]:
         source = self._fitted_source()
-        trunk = MultiTaskAlignedClassifier()._settings() if source is None else source._built_with
+        if source is None:
+            alone = MultiTaskAlignedClassifier(
+                head_alpha=self.head_alpha, input_scaling="principal"
+            )
+            trunk = alone._settings()
+        else:
+            trunk = source._built_with
         return trunk | net_settings(self.get_params(deep=False))
 
     def _set_scaling(self, rows: TrainingRows, settings: dict[str, Any]) -> None:

@@ -104,7 +104,10 @@ def test_a_task_of_one_class_takes_the_known_label_set() -> None:
 def test_the_head_is_a_penalised_deviation_from_the_shared_one(opposed: bool) -> None:
     """A linear model against scipy's minimum of the objective as it is documented."""
     model, _, _ = fitted(
-        **{k: v for k, v in CONVEX.items() if k != "alignment"}, alignment=None, input_scaling=None
+        **{k: v for k, v in CONVEX.items() if k != "alignment"},
+        alignment=None,
+        input_scaling=None,
+        head_alpha=2.0,
     )
     heads = model.module_.heads
     w0 = heads.shared.detach().numpy()[0, :, 0]

@@ -17,6 +17,7 @@ N_TASKS = 3
 def linear(**params):
     """A convex model, trained until its loss no longer changes."""
     settings = {"hidden_layer_sizes": (), "alignment": None, "tol": 1e-8, "max_iter": 2000}
+    settings["head_alpha"] = 2.0  # the same for every layout
     settings["n_iter_no_change"] = 2000
     return MultiTaskAlignedClassifier(**{**settings, **params})
 
@@ -468,3 +469,20 @@ def test_weights_that_are_refused(data):
         linear().fit(X, y, task=task, sample_weight=np.zeros(len(y)))
     with pytest.raises(ValueError, match=r"sample_weight.shape == \(3,\)"):
         linear().fit(X, y, task=task, sample_weight=np.ones(3))
+
+
+def test_labels_of_the_same_rows_share_less_by_default(wide):
+    X, Y, rows, task = wide
+    of_wide = {"head_alpha": 0.4, "input_scaling": "standard"}
+    found = MultiTaskAlignedClassifier(random_state=0).fit(X, Y).predict_proba(X)
+    expected = MultiTaskAlignedClassifier(random_state=0, **of_wide).fit(X, Y).predict_proba(X)
+    assert_array_equal(found, expected)
+    of_stacked = {"head_alpha": 2.0, "input_scaling": "principal"}
+    entries = (X[rows], Y[rows, task])
+    found, expected = (
+        MultiTaskAlignedClassifier(random_state=0, **params).fit(*entries, task=task)
+        for params in ({}, of_stacked)
+    )
+    assert_array_equal(
+        found.predict_proba(X[rows], task=task), expected.predict_proba(X[rows], task=task)
+    )

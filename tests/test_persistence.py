@@ -29,7 +29,9 @@ from helpers import make_tasks
 from sk_mtl import (
     AlignedTransferClassifier,
     MultiTaskAlignedClassifier,
+    MultiTaskAlignedClassifierCV,
     MultiTaskAlignedRegressor,
+    MultiTaskAlignedRegressorCV,
     SelectiveTransferClassifier,
     SelectiveTransferRegressor,
     SVDTaskReweighter,
@@ -120,6 +122,18 @@ def fitted_reweighter() -> Any:
 def fitted_aligned_reweighter() -> Any:
     aligner = MultiTaskAlignedClassifier(**SMALL)
     return SVDTaskReweighter(aligner=aligner).fit(X, Y, task=TASK)
+
+
+def fitted_cv() -> Any:
+    model = MultiTaskAlignedClassifierCV(penalties=3, hidden_layer_sizes=(3,), random_state=0)
+    model.fit(X, Y, task=TASK)
+    model.network_share_ = np.array([0.0, 0.5, 1.0])
+    return model
+
+
+def fitted_cv_regressor() -> Any:
+    model = MultiTaskAlignedRegressorCV(penalties=3, hidden_layer_sizes=(3,), random_state=0)
+    return model.fit(X, np.where(np.isnan(WIDE), np.nan, X[:, :3]))
 
 
 def fitted_selective() -> Any:

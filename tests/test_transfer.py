@@ -337,5 +337,6 @@ def test_parameters_have_the_defaults_of_a_fit_from_scratch() -> None:
         MultiTaskAlignedClassifier().get_params(),
     )
     assert set(mine) - set(plain) == {"source", "fine_tune_epochs"}
-    shared = set(mine) & set(plain)
+    assert (mine["head_alpha"], plain["head_alpha"]) == (2.0, "auto")  # which is 2 for one task
+    shared = set(mine) & set(plain) - {"head_alpha"}
     assert {name: mine[name] for name in shared} == {name: plain[name] for name in shared}
