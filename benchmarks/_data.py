@@ -7,7 +7,6 @@ The data folder is named by the environment variable ``SK_MTL_DATA``; its defaul
 import gzip
 import os
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -15,9 +14,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from _texts import text_groups
-
-Metric = Literal["accuracy", "roc_auc"]
+Metric = Literal["accuracy", "roc_auc", "r2", "explained"]
 Integers = NDArray[np.int64]
 Floats = NDArray[np.floating[Any]]
 Mask = NDArray[np.bool_]
@@ -25,20 +22,22 @@ Mask = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Tasks:
-    """Rows of several binary tasks, stacked or wide.
+    """Rows of several tasks, stacked or wide.
 
     Parameters
     ----------
     X : array of shape (n, d), float32
         Features.
     y : array of shape (n,) or (n, k), float
-        Stacked: the label of each row. Wide: one column per task, NaN where it is missing.
+        Stacked: the label of each row, or its value. Wide: one column per task, NaN where it is
+        missing. Labels that mean the same in several tasks are the same.
     task : array of shape (n,) or None
         Stacked: the number of each row's task, an index into `names`. None: `y` is wide.
     names : tuple of str
         The k tasks.
-    metric : {"accuracy", "roc_auc"}
-        What is reported, and what the baselines tune for.
+    metric : {"accuracy", "roc_auc", "r2", "explained"}
+        What is reported, and what the baselines tune for. The last two are of values: the mean
+        R^2 of the tasks, and the share of the squares of all test rows that is explained.
     """
 
     X: Floats
@@ -46,6 +45,16 @@ class Tasks:
     task: Integers | None
     names: tuple[str, ...]
     metric: Metric
+
+    @property
+    def of_values(self) -> bool:
+        """Whether y holds values, not labels."""
+        return self.metric in ("r2", "explained")
+
+    def labels(self, task: int) -> Floats:
+        """The known labels of a task, in the order of `labelled_rows`."""
+        y = self.y[self.at(task)]
+        return y[~np.isnan(y)]
 
     def rows(self, task: int) -> Integers:
         """Numbers of the rows that belong to `task`; all rows when y is wide."""
@@ -84,12 +93,15 @@ class Dataset:
         Training sets hold at least one row of each class of each task.
     above_median : bool
         y is a real-valued score; the label is whether it exceeds the median of the training rows.
+    most : float
+        Training rows are at most this share of a task's rows.
     """
 
     tasks: Tasks
     group: Integers | None = None
     each_class: bool = False
     above_median: bool = False
+    most: float = 0.5
 
 
 def data_folder() -> Path:
@@ -112,67 +124,13 @@ def load(name: str) -> dict[str, NDArray[Any]]:
 
 def texts(name: str) -> list[str]:
     """The sentences of a text task, in the order of its feature file."""
-    path = data_folder() / "sentiment6" / f"{name}.tsv.gz"
+    return [columns[2] for columns in table(f"sentiment6/{name}")]
+
+
+def table(name: str) -> list[list[str]]:
+    """The lines of a text file of the data folder, each a list of its columns."""
+    path = data_folder() / f"{name}.tsv.gz"
     if not path.is_file():
         sys.exit(f"No benchmark data: {path} is missing. Set SK_MTL_DATA to a complete folder.")
     with gzip.open(path, "rt", encoding="utf-8", newline="\n") as lines:
-        return [line.rstrip("\n").split("\t")[2] for line in lines][1:]  # 0: the header
-
-
-def _stacked(z: dict[str, NDArray[Any]], metric: Metric) -> Tasks:
-    """A file with X, y and task as stacked tasks."""
-    ids, task = np.unique(z["task"], return_inverse=True)
-    names = tuple(map(str, z.get("task_names", ids)))
-    return Tasks(z["X"].astype(np.float32), z["y"].astype(float), task, names, metric)
-
-
-def polarity() -> Dataset:
-    """Is this text positive? Four sources, frozen sentence-encoder features (d = 384)."""
-    names = ("mr", "cr", "mpqa", "sst")
-    parts = [load(f"sentiment6_minilm/{name}") for name in names]
-    sentences = [text for name in names for text in texts(name)]
-    tasks = Tasks(
-        X=np.concatenate([part["X"] for part in parts]).astype(np.float32),
-        y=np.concatenate([part["y"] for part in parts]).astype(float),
-        task=np.repeat(np.arange(len(names)), [len(part["y"]) for part in parts]),
-        names=names,
-        metric="accuracy",
-    )
-    if len(sentences) != len(tasks.X):
-        sys.exit(f"Benchmark data: {len(sentences)} sentences but {len(tasks.X)} rows of features.")
-    return Dataset(tasks, group=text_groups(sentences))
-
-
-def amazon400() -> Dataset:
-    """Is this product review positive? Four product domains (d = 400)."""
-    tasks = _stacked(load("tabular/amazon400"), "accuracy")
-    first = np.unique(tasks.X, axis=0, return_index=True)[1]  # 2 % of the reviews are repeated
-    return Dataset(tasks.take(np.sort(first)))
-
-
-def landmine() -> Dataset:
-    """Mine or clutter, from radar features (d = 9); 29 fields, 6 % of the rows positive."""
-    return Dataset(_stacked(load("tabular/landmine"), "roc_auc"), each_class=True)
-
-
-def school() -> Dataset:
-    """Is this exam score above the median? 139 schools, one-hot pupil features (d = 28)."""
-    return Dataset(_stacked(load("tabular/school"), "accuracy"), above_median=True)
-
-
-def tox21() -> Dataset:
-    """Is this molecule active in 12 assays? Fingerprints (d = 2048), 17 % of labels missing."""
-    z = load("molecules/tox21")
-    X = np.unpackbits(z["fp"], axis=1).astype(np.float32)
-    y = np.where(z["Y"] < 0, np.nan, z["Y"])
-    names = tuple(map(str, z["task_names"]))
-    return Dataset(Tasks(X, y, None, names, "roc_auc"), each_class=True)
-
-
-LOADERS: dict[str, Callable[[], Dataset]] = {
-    "polarity": polarity,
-    "amazon400": amazon400,
-    "landmine": landmine,
-    "school": school,
-    "tox21": tox21,
-}
+        return [line.rstrip("\n").split("\t") for line in lines][1:]  # 0: the header

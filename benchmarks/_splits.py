@@ -18,7 +18,7 @@ def split(data: Dataset, m: int, seed: int) -> tuple[Tasks, Tasks]:
     data : Dataset
         All rows.
     m : int
-        Training rows a task, at most half of a task's rows; wide y: training rows in all.
+        Training rows a task, at most the share ``data.most`` of its rows; wide y: rows in all.
     seed : int
         Of the random draw: the same seed gives every method the same rows.
 
@@ -36,7 +36,7 @@ def split(data: Dataset, m: int, seed: int) -> tuple[Tasks, Tasks]:
         if data.each_class:
             first = _one_of_each_class(data.tasks, pool)
             pool = np.r_[first, pool[~np.isin(pool, first)]]
-        chosen = pool[: min(m, len(rows) // 2)]
+        chosen = pool[: min(m, int(len(rows) * data.most))]
         rest = order[may_test[order] & ~np.isin(order, chosen)]
         train.append(chosen)
         test.append(rest[:MAX_TEST_ROWS])
@@ -67,7 +67,7 @@ def _blocks(tasks: Tasks) -> list[Integers]:
 def _one_of_each_class(tasks: Tasks, rows: Integers) -> Integers:
     """The first of `rows` with each class of each task."""
     columns = tasks.y[rows].reshape(len(rows), -1).T
-    hits = [column == label for column in columns for label in (0, 1)]
+    hits = [column == label for column in columns for label in np.unique(column)]
     return np.unique([rows[hit.argmax()] for hit in hits if hit.any()])
 
 

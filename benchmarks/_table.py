@@ -1,15 +1,33 @@
-"""The markdown table of the accuracy benchmark."""
+"""The markdown tables of the accuracy benchmark."""
 
 from collections.abc import Iterable
 from itertools import groupby
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import rankdata
 
 Row = dict[str, Any]
 Runs = dict[int, Row]  # seed -> the result of one method on one setting
+Setting = tuple[str, int]
 
 BASELINES = ("per_task", "pooled")
+UNTUNED = (
+    "aligned",
+    "hgb",
+    "hgb_pooled",
+    "lgbm",
+    "lgbm_pooled",
+    "mlp",
+    "realmlp",
+    "torchjd_mean",
+    "torchjd_upgrad",
+    "uncertainty",
+)
+CONTROLS = ("aligned_alone", "aligned_tied")
+"""Of the average ranks they are no part: nobody would know which of the two to take."""
+
 HEADER = (
     "data",
     "m",
@@ -24,14 +42,16 @@ HEADER = (
     "wall s",
 )
 LEGEND = f"""\
-Scores are means over tasks, then over seeds, in %; gains are paired over seeds, ± their standard
-error. The better of the baselines ({", ".join(BASELINES)}) is the one with the higher mean over
-seeds. Worst task: the lowest difference from per_task that a task has, on average over seeds. m:
-training rows a task (tox21: in all). Seconds are of one fit and predict."""
+Scores are means over tasks, then over seeds, in %: accuracy, ROC AUC, R^2, or (explained) the
+share of the squares of all test rows that is explained. Gains are paired over seeds, ± their
+standard error. The better of the baselines ({", ".join(BASELINES)}) is the one with the higher mean
+over seeds. Worst task: the lowest difference from per_task that a task has, on average over seeds.
+m: training rows a task, or in all where tasks share rows; at most half of a task's rows (75 % of
+school_scores), and 4000. Seconds are of one fit and predict. "> s": given up after that time."""
 
 
-def table(rows: Iterable[Row]) -> str:
-    """One line per data set, size and method.
+def tables(rows: Iterable[Row]) -> str:
+    """Average ranks, and a line per data set, size and method.
 
     Parameters
     ----------
@@ -43,68 +63,161 @@ def table(rows: Iterable[Row]) -> str:
     str
         Markdown.
     """
+    results = by_setting(rows)
+    lines = [HEADER]
+    for setting in sorted(results):
+        lines += _lines(setting, results[setting])
+    parts = [
+        "## Average ranks, of methods without tuning",
+        rank_table(average_ranks(results, UNTUNED)),
+        "## Average ranks, of all methods",
+        rank_table(average_ranks(results, all_methods(results))),
+        "## All results",
+        markdown(lines),
+        LEGEND,
+    ]
+    return "\n\n".join(parts) + "\n"
 
-    def setting(row: Row) -> tuple[str, int]:
+
+def markdown(lines: list[tuple[str, ...]]) -> str:
+    """A table, its first line the header."""
+    ruled = [lines[0], ("---",) * len(lines[0]), *lines[1:]]
+    return "\n".join("| " + " | ".join(line) + " |" for line in ruled)
+
+
+def by_setting(rows: Iterable[Row]) -> dict[Setting, dict[str, Runs]]:
+    """Results by setting, method and seed."""
+
+    def setting(row: Row) -> Setting:
         return row["data"], row["m"]
 
-    lines = [HEADER, ("---",) * len(HEADER)]
-    for _, of_setting in groupby(sorted(rows, key=setting), key=setting):
-        lines += _lines(list(of_setting))
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n\n" + LEGEND + "\n"
+    results: dict[Setting, dict[str, Runs]] = {}
+    for found, of_setting in groupby(sorted(rows, key=setting), key=setting):
+        for row in of_setting:
+            results.setdefault(found, {}).setdefault(row["method"], {})[row["seed"]] = row
+    return results
 
 
-def _lines(rows: list[Row]) -> list[tuple[str, ...]]:
+def all_methods(results: dict[Setting, dict[str, Runs]]) -> list[str]:
+    """What is ranked among all methods."""
+    there = {name for of_setting in results.values() for name in of_setting}
+    return sorted(there - set(CONTROLS))
+
+
+def average_ranks(
+    results: dict[Setting, dict[str, Runs]], methods: Iterable[str]
+) -> tuple[list[str], NDArray[np.float64]]:
+    """Ranks of the methods' means, on each setting over the seeds that all of them have.
+
+    Methods count if they were run on half of the settings; settings, if all those were run on
+    them. A method that was given up or failed has the last rank there.
+
+    Returns
+    -------
+    methods : list of str
+        Those that count.
+    ranks : ndarray of shape (n_settings, n_methods)
+        1 is the best.
+    """
+    n_runs = {name: sum(name in of_setting for of_setting in results.values()) for name in methods}
+    names = [name for name in methods if n_runs[name] and 2 * n_runs[name] >= len(results)]
+    found = []
+    for of_setting in results.values():
+        if not all(name in of_setting for name in names):
+            continue
+        runs = [finished(of_setting[name]) for name in names]
+        seeds = set.intersection(*(set(own) for own in runs if own)) if any(runs) else set()
+        if seeds:
+            means = [mean({seed: own[seed] for seed in seeds}) if own else -np.inf for own in runs]
+            found.append(rankdata(-np.array(means)))
+    return names, np.array(found).reshape(len(found), len(names))
+
+
+def rank_table(ranked: tuple[list[str], NDArray[np.float64]]) -> str:
+    """A line per method, the best first."""
+    names, ranks = ranked
+    if not ranks.size:
+        return "No setting has results of all methods yet."
+    n_settings = len(ranks)
+    error = ranks.std(axis=0, ddof=min(1, n_settings - 1)) / n_settings**0.5
+    lines: list[tuple[str, ...]] = [("method", f"rank of {len(names)}", "first in", "settings")]
+    for j in np.argsort(ranks.mean(axis=0)):
+        rank = f"{ranks[:, j].mean():.2f} ± {error[j]:.2f}"
+        lines.append((names[j], rank, str(int((ranks[:, j] == 1).sum())), str(n_settings)))
+    return markdown(lines)
+
+
+def finished(runs: Runs) -> Runs:
+    """The runs that have a score."""
+    return {seed: run for seed, run in runs.items() if run["score"] is not None}
+
+
+def _lines(setting: Setting, methods: dict[str, Runs]) -> list[tuple[str, ...]]:
     """The lines of one data set and size, the baselines first."""
-    methods: dict[str, Runs] = {name: {} for name in BASELINES}
-    for row in rows:
-        methods.setdefault(row["method"], {})[row["seed"]] = row
-    if all(methods[name] for name in BASELINES):
-        better = max((methods[name] for name in BASELINES), key=lambda runs: _mean(runs, "score"))
-    else:
-        better = {}
-    return [
-        (
-            rows[0]["data"],
-            str(rows[0]["m"]),
-            rows[0]["metric"],
-            name,
-            str(len(runs)),
-            f"{_mean(runs, 'score'):.2f}",
-            _gain(runs, methods["per_task"]),
-            _gain(runs, better),
-            _worst_task(runs, methods["per_task"]),
-            f"{_mean(runs, 'cpu_seconds'):.2f}",
-            f"{_mean(runs, 'wall_seconds'):.2f}",
+    baselines = [finished(methods.get(name, {})) for name in BASELINES]
+    better = max(baselines, key=mean) if all(baselines) else {}
+    ordered = [*(name for name in BASELINES if name in methods)]
+    ordered += [name for name in methods if name not in BASELINES]
+    lines = []
+    for name in ordered:
+        runs = finished(methods[name])
+        first = (setting[0], str(setting[1]), next(iter(methods[name].values()))["metric"], name)
+        if not runs:
+            run = next(iter(methods[name].values()))
+            why = f"> {run['limit']} s" if "over_limit" in run else "failed"
+            lines.append((*first, "0", why, *("-",) * 5))
+            continue
+        lines.append(
+            (
+                *first,
+                str(len(runs)),
+                f"{mean(runs):.2f}",
+                gain(runs, baselines[0]),
+                gain(runs, better),
+                _worst_task(runs, baselines[0]),
+                f"{mean(runs, 'cpu_seconds'):.2f}",
+                f"{mean(runs, 'wall_seconds'):.2f}",
+            )
         )
-        for name, runs in methods.items()
-        if runs
-    ]
+    return lines
 
 
-def _mean(runs: Runs, field: str) -> float:
+def mean(runs: Runs, field: str = "score") -> float:
     """The mean over seeds."""
     return float(np.mean([run[field] for run in runs.values()]))
 
 
-def _gain(runs: Runs, baseline: Runs) -> str:
-    """Mean gain over a baseline on the seeds both have, ± its standard error."""
+def gains(runs: Runs, baseline: Runs) -> list[float]:
+    """Differences from a baseline on the seeds both have."""
     seeds = sorted(runs.keys() & baseline.keys())
-    if runs is baseline or not seeds:
+    return [runs[seed]["score"] - baseline[seed]["score"] for seed in seeds]
+
+
+def gain(runs: Runs, baseline: Runs) -> str:
+    """Mean gain over a baseline, ± its standard error."""
+    found = gains(runs, baseline)
+    if runs == baseline or not found:
         return "-"
-    gains = [runs[seed]["score"] - baseline[seed]["score"] for seed in seeds]
-    if len(seeds) == 1:
-        return f"{gains[0]:+.2f}"
-    return f"{np.mean(gains):+.2f} ± {np.std(gains, ddof=1) / len(seeds) ** 0.5:.2f}"
+    if len(found) == 1:
+        return f"{found[0]:+.2f}"
+    return f"{np.mean(found):+.2f} ± {np.std(found, ddof=1) / len(found) ** 0.5:.2f}"
+
+
+def task_differences(runs: Runs, baseline: Runs) -> dict[str, float]:
+    """Mean difference of each task from a baseline, over the seeds in which both have it."""
+    found: dict[str, list[float]] = {}
+    for seed in sorted(runs.keys() & baseline.keys()):
+        others = baseline[seed]["tasks"]
+        for task, own in runs[seed]["tasks"].items():
+            if task in others:
+                found.setdefault(task, []).append(own - others[task])
+    return {task: float(np.mean(differences)) for task, differences in found.items()}
 
 
 def _worst_task(runs: Runs, baseline: Runs) -> str:
     """The task that loses most against a baseline: its mean difference and its name."""
-    seeds = sorted(runs.keys() & baseline.keys())
-    if runs is baseline or not seeds:
+    differences = task_differences(runs, baseline)
+    if runs == baseline or not differences:
         return "-"
-    differences = {
-        task: np.mean([runs[seed]["tasks"][task] - baseline[seed]["tasks"][task] for seed in seeds])
-        for task in runs[seeds[0]]["tasks"]
-    }
     worst = min(differences, key=lambda task: differences[task])
     return f"{differences[worst]:+.2f} ({worst})"

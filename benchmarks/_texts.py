@@ -55,6 +55,27 @@ def text_groups(texts: list[str]) -> NDArray[np.int64]:
     return np.asarray(connected_components(graph, directed=False)[1], dtype=np.int64)
 
 
+def pair_groups(first: list[str], second: list[str]) -> NDArray[np.int64]:
+    """Number the groups of pairs of texts that share a text, by `text_groups`.
+
+    Parameters
+    ----------
+    first, second : list of str
+        The texts of n pairs.
+
+    Returns
+    -------
+    ndarray of shape (n,)
+        The number of each pair's group.
+    """
+    of_text = text_groups(first + second)
+    n, n_groups = len(first), of_text.max() + 1
+    links = (np.ones(n), (of_text[:n], of_text[n:]))
+    graph = coo_array(links, shape=(n_groups, n_groups))
+    of_group = connected_components(graph, directed=False)[1]
+    return np.asarray(of_group[of_text[:n]], dtype=np.int64)
+
+
 def _parts(keys: list[str]) -> list[tuple[int, int]]:
     """Pairs (i, j) with keys[i] inside of keys[j], for keys of at least `PART_LENGTH`."""
     first = {key: row for row, key in enumerate(keys)}

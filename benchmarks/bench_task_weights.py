@@ -26,12 +26,13 @@ import numpy as np
 import sklearn
 from threadpoolctl import threadpool_limits
 
-from _baselines import Probabilities
-from _data import LOADERS, Dataset, Tasks, data_folder, load
+from _data import Tasks, data_folder
+from _loaders import LOADERS
+from _ours import fitted_answers
 from _results import write, write_results
+from _scores import score_tasks
 from _splits import split
 from _weights_table import KEY, Row, key, tables
-from bench_accuracy import score_tasks
 from sk_mtl import MultiTaskAlignedClassifier, SVDTaskReweighter
 
 RESULTS = Path(__file__).parent / "results" / "task_weights.json"
@@ -47,9 +48,13 @@ OWN_ROWS = {"amazon400": 128, "polarity": 128, "landmine": 64}
 
 SETTINGS = SHARED | OWN_ROWS
 
+FIXED = {"head_alpha": 2.0, "input_scaling": "principal"}
+"""What the results in the file are of, whatever the defaults for a wide y are by now."""
+
 MODELS: dict[str, dict[str, Any]] = {
-    "default": {},
-    "plain": {
+    "default": FIXED,
+    "plain": FIXED
+    | {
         "alignment": None,
         "skip_connection": False,
         "hidden_layer_sizes": (8,),
@@ -97,21 +102,6 @@ METHODS: dict[str, Callable[[int, int], Any]] = {
 FOR_PLAIN = ("equal", "uncertainty", "informed", "paper", "scaled", "scaled, half", "scaled, 90 %")
 
 
-def multi_label(name: str) -> Callable[[], Dataset]:
-    """A loader of one of the multi-label sets: rare labels, so ROC AUC."""
-
-    def of_file() -> Dataset:
-        z = load(f"tabular/{name}")
-        names = tuple(map(str, z["label_names"]))
-        tasks = Tasks(z["X"].astype(np.float32), z["Y"].astype(float), None, names, "roc_auc")
-        return Dataset(tasks, each_class=True)
-
-    return of_file
-
-
-LOADERS = LOADERS | {name: multi_label(name) for name in ("emotions", "scene", "birds")}
-
-
 def with_noise(train: Tasks, noise: float, seed: int) -> tuple[Tasks, int]:
     """Training rows with a share of one task's labels drawn anew, 0 or 1, and that task."""
     rng = np.random.default_rng([seed, 1])
@@ -130,13 +120,7 @@ def fit_and_score(
 ) -> tuple[dict[str, float], Any]:
     """Scores of the tasks, and the fitted estimator."""
     estimator = MultiTaskAlignedClassifier(random_state=seed, **params)
-    probability: Probabilities
-    if train.task is None:
-        probability = estimator.fit(train.X, train.y).predict_proba(test.X)
-    else:
-        estimator.fit(train.X, train.y.astype(int), task=train.task)
-        probability = estimator.predict_proba(test.X, task=test.task)[:, 1]
-    return score_tasks(test, np.asarray(probability, dtype=float)), estimator
+    return score_tasks(test, fitted_answers(estimator, train, test)), estimator
 
 
 def run(what: Row, train: Tasks, test: Tasks) -> Row:

@@ -31,12 +31,12 @@ HEADER = (
     "below -0.5, selective",
 )
 LEGEND = """\
-Differences from per_task (a tuned logistic regression per task) in points, means over seeds.
+Differences from per_task (a tuned linear model per task) in points, means over seeds.
 Gain: of the mean over tasks. Kept: the share of the multi-task model's gain that selective
 transfer keeps, where there is one. Worst task: the lowest mean difference of a task, ± its
 standard error. Below: tasks whose mean difference is below -0.5; in brackets those for which that
-is beyond 2 standard errors. selective: SelectiveTransferClassifier of aligned and per_task, by
-the likelihood of held-out labels, or by roc_auc where that is the metric.
+is beyond 2 standard errors. selective: SelectiveTransferClassifier or Regressor of aligned and
+per_task, by the likelihood of held-out labels, or by roc_auc where that is the metric.
 """
 
 Differences = NDArray[np.float64]  # (n_seeds, n_tasks), NaN where a task has no score
@@ -44,7 +44,11 @@ Differences = NDArray[np.float64]  # (n_seeds, n_tasks), NaN where a task has no
 
 def table(rows: list[dict]) -> str:
     """One line per data set and size."""
-    by_key = {(row["data"], row["m"], row["method"], row["seed"]): row for row in rows}
+    by_key = {
+        (row["data"], row["m"], row["method"], row["seed"]): row
+        for row in rows
+        if row["score"] is not None
+    }
     settings = sorted({key[:2] for key in by_key if key[2] == "selective"})
     total = np.zeros(len(METHODS))
     lines = [HEADER, ("---",) * len(HEADER)]
@@ -54,6 +58,8 @@ def table(rows: list[dict]) -> str:
             for seed in sorted({key[3] for key in by_key})
             if all((data, m, method, seed) in by_key for method in ("per_task", *METHODS))
         ]
+        if not seeds:
+            continue
         gains, worst, below = [], [], []
         for method in METHODS:
             pairs = [

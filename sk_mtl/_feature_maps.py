@@ -112,7 +112,7 @@ def rescaled(X: Array, task: Array | None, weight: Array, n_tasks: int) -> Featu
     middle = np.average(mean, weights=np.minimum(total, 1), axis=0)
     unit = np.exp(level + log_scale)
     sampling = np.broadcast_to(1 / np.maximum(total, 1)[:, None], mean.shape)
-    own = _own_share(((mean - middle) / unit) ** 2, sampling, varies)
+    own = _own_share(((mean - middle) / unit) ** 2, sampling, varies) * (total > 0)[:, None]
     centre = middle + own * (mean - middle)
     alignment = np.exp(-log_scale)
     aligned = (z - centre[task]) * alignment[task]

@@ -193,6 +193,7 @@ class TaskProblem:
         outputs, dual, precision = (np.empty(len(response)) for _ in range(3))
         explained = np.empty((len(response), len(shared)))
         coefficients = np.zeros((self.n_tasks, len(own)))
+        coefficients[:, shared] = weights  # all that a task without entries has
         for block, rows, diagonal, of_response, of_common in parts:
             own_dual = of_response - of_common @ weights
             entry, real = block.entry[block.real], block.real

@@ -158,3 +158,9 @@ def test_separable_classes_with_hardly_a_penalty_stay_finite() -> None:
     found = problem.solve(Prior(1e-6, 0.0, 1.0, 1.0))
     assert np.isfinite(found.outputs).all()
     assert ((found.outputs > 0) == (target > 0.5)).all()
+
+
+def test_a_task_without_entries_has_what_is_common() -> None:
+    drawn = draw([12, 9], 4, logistic=True) | {"n_tasks": 3}
+    found = TaskProblem(**drawn).solve(Prior(0.1, 1.0, 0.2, 1e-12))
+    np.testing.assert_allclose(found.coefficients[2], found.coefficients[0], atol=1e-6)

@@ -302,6 +302,14 @@ def test_a_row_a_task() -> None:
     assert np.isfinite(model.predict_proba(X, task=TASK)).all()
 
 
+def test_a_task_of_no_weight() -> None:
+    weight = {0: 1.0, 1: 1.0, 2: 0.0}
+    model = MultiTaskAlignedClassifierCV(task_weight=weight, random_state=0)
+    model.fit(X + 5 * (TASK == 1)[:, None], Y, task=TASK)
+    assert np.isfinite(model.predict_proba(X, task=TASK)).all()
+    assert model.score(X[TASK == 2], Y[TASK == 2], task=TASK[TASK == 2]) > 0.6
+
+
 def test_one_class() -> None:
     model = MultiTaskAlignedClassifierCV(random_state=0).fit(X, np.zeros(len(X)), task=TASK)
     assert (model.predict(X, task=TASK) == 0).all()
