@@ -40,7 +40,10 @@ def summary() -> str:
         if not of_data:
             continue
         size = f"{m} in all" if name in M else str(m)
-        means = [_mean([row for row in of_data if row["method"] == method]) for method in METHODS]
+        by_method = [[row for row in of_data if row["method"] == method] for method in METHODS]
+        # All methods on the same draws: some have more of them.
+        seeds = set.intersection(*({row["seed"] for row in own} for own in by_method if own))
+        means = [_mean([row for row in own if row["seed"] in seeds]) for own in by_method]
         lines.append([words, size, METRICS[of_data[0]["metric"]], *means])
     return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
 
