@@ -60,6 +60,7 @@ class AveragedModel:
     plan: HeadPlan
     logistic: bool
 
+    @np.errstate(over="ignore", invalid="ignore")  # told by the error below
     def predict(self, X: Array, task: Array | None) -> Array:
         """Probabilities of the output columns, or values.
 
@@ -73,13 +74,21 @@ class AveragedModel:
         -------
         ndarray of shape (n_rows, n_columns) or (n_rows, n_tasks, n_columns)
             A single column of log-odds gives two probabilities.
+
+        Raises
+        ------
+        ValueError
+            If the outcome is not finite.
         """
         parts = [
             self._of_rows(X[rows], None if task is None else task[rows])
             for start in range(0, len(X), _ROWS_AT_A_TIME)
             for rows in [slice(start, start + _ROWS_AT_A_TIME)]
         ]
-        return np.concatenate(parts)
+        said = np.concatenate(parts)
+        if not np.isfinite(said).all():
+            raise ValueError("X holds values too large: the outcome is not finite. Scale X.")
+        return said
 
     def _of_rows(self, X: Array, task: Array | None) -> Array:
         n_tasks, n_columns = self.plan.is_open.shape

@@ -167,7 +167,8 @@ default=None
     "search_attributes": """
     tasks_ : ndarray of shape (n_tasks,)
     best_estimator_ : estimator
-        The network, fitted to all rows: of the penalties of the best linear model, with the trunk
+        The network, fitted to all rows: of the penalties of the best linear model, or of 0.2 if
+        these are larger, with the trunk
         and the alignment that are best in cross-validation, or linear if these are behind the
         average. It takes new tasks by its `add_task`.
     network_share_ : ndarray of shape (n_tasks,)

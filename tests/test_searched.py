@@ -338,6 +338,13 @@ def test_wrong_parameters_are_named(parameters: dict[str, Any], message: str) ->
         MultiTaskAlignedClassifierCV(**parameters).fit(X, Y, task=TASK)
 
 
+@pytest.mark.parametrize("kind", [MultiTaskAlignedClassifierCV, MultiTaskAlignedRegressorCV])
+def test_rows_too_large_to_predict_are_refused(kind: Any) -> None:
+    model = kind(**QUICK).fit(X, Y, task=TASK)
+    with pytest.raises(ValueError, match="values too large"):
+        model.predict(X * 1e300, task=TASK)
+
+
 def test_a_failed_fit_leaves_the_estimator_as_it_was() -> None:
     model = MultiTaskAlignedClassifierCV(**QUICK).fit(X, Y, task=TASK)
     before = model.predict_proba(X, task=TASK)
