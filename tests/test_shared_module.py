@@ -138,19 +138,17 @@ def test_an_lstm_learns_from_padded_sequences(solver: str) -> None:
     )
 
 
+@pytest.mark.filterwarnings("ignore:max_iter=20:sklearn.exceptions.ConvergenceWarning")
 def test_padding_does_not_count() -> None:
     X, y, task = make_sequences()
     longer = np.pad(X, ((0, 0), (0, 3), (0, 0)), constant_values=np.nan)
-    settings: dict[str, Any] = {
-        "shared_module": Encoder,
-        "alpha": 0.01,
-        "random_state": 0,
-    }
+    # Few iterations: many would tell the rounding of the one from that of the other.
+    settings: dict[str, Any] = {"shared_module": Encoder, "max_iter": 20, "random_state": 0}
     short = MultiTaskAlignedClassifier(**settings).fit(X, y, task=task)
     long = MultiTaskAlignedClassifier(**settings).fit(longer, y, task=task)
     expected = short.predict_proba(X, task=task)
     np.testing.assert_allclose(short.predict_proba(longer, task=task), expected, atol=1e-12)
-    np.testing.assert_allclose(long.predict_proba(X, task=task), expected, atol=0.05)
+    np.testing.assert_allclose(long.predict_proba(X, task=task), expected, atol=1e-6)
     one = short.predict_proba(X[:1, : int((~np.isnan(X[0, :, 0])).sum())], task=task[:1])
     np.testing.assert_allclose(one[0], expected[0], atol=1e-12)
 
@@ -205,10 +203,10 @@ def test_positions_of_more_dimensions() -> None:
 
 def test_a_wide_y_and_added_tasks() -> None:
     X, y, task = make_sequences()
-    wide = MultiTaskAlignedClassifier(shared_module=Encoder, random_state=0)
+    wide = MultiTaskAlignedClassifier(shared_module=Encoder, tol=1e-2, random_state=0)
     assert wide.fit(X, np.column_stack([y, 1 - y])).predict(X).shape == (len(X), 2)
     old = task < 2
-    model = MultiTaskAlignedRegressor(shared_module=Encoder, random_state=0)
+    model = MultiTaskAlignedRegressor(shared_module=Encoder, tol=1e-2, random_state=0)
     model.fit(X[old], y[old] * 2.5, task=task[old])
     before = model.predict(X[old], task=task[old])
     model.add_task(X[~old], y[~old] * 2.5, task=2)
@@ -313,7 +311,7 @@ def test_sequences_that_cannot_be_read(change: Any, params: dict[str, Any], mess
 
 def test_later_rows_have_the_dimensions_of_the_first() -> None:
     X, y, task = make_sequences()
-    model = MultiTaskAlignedClassifier(shared_module=Encoder, random_state=0).fit(X, y, task=task)
+    model = MultiTaskAlignedClassifier(shared_module=Mean, random_state=0).fit(X, y, task=task)
     with pytest.raises(ValueError, match="X has 2 dimensions; the estimator was fitted on 3"):
         model.predict(X[:, 0], task=task)
     with pytest.raises(ValueError, match="X has 4 features"):
