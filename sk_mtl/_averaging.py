@@ -22,6 +22,7 @@ SHARINGS = {0.8: 0.24, 0.0: 0.06, 0.5: 0.14, 0.95: 0.34, 1.0: 0.22}
 HOPELESS = 8.0  # difference in log-likelihood after which a candidate is no longer one
 _LEAST_SHARE = 1e-3  # of a member in an average
 _TYPICAL = (0.2, 0.9)  # penalty and sharing, where there is nothing to choose them by
+_SPREAD = 1.2  # a priori standard deviation of the penalty's logarithm from the typical one
 _FREE = 100.0  # prior variance of biases that are not to be held: targets have a variance of 1
 
 
@@ -207,6 +208,9 @@ class _Output:
         solutions: dict[int, Solution] = {}  # by the position of the penalty
         best: int | None = None
         sharings = SHARINGS if self.n_tasks > 1 else {0.0: 1.0}
+        off = np.log(np.array(self.strengths) / _TYPICAL[0]) / _SPREAD
+        of_penalty = np.exp(-(off**2) / 2)
+        of_penalty /= of_penalty.sum()
         for sharing, share in sharings.items():
 
             def log_likelihood(
@@ -216,7 +220,7 @@ class _Output:
                 start = solutions.get(position, solutions.get(position - 1))
                 solutions[position] = problem.solve(setting, start)
                 found = self._log_likelihood(solutions[position].left_out)
-                log_prior = np.log(prior * share / len(self.strengths))
+                log_prior = np.log(prior * share * of_penalty[position])
                 members.append(
                     _Member(number, setting, found, log_prior, solutions[position], problem)
                 )

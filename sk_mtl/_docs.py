@@ -67,10 +67,10 @@ default=None
     input_scaling : {"auto", "principal", "standard"} or None, default="auto"
         Linear map of the features, the same for all tasks, to mean squared norm 1. "standard"
         divides by standard deviations, with a floor. "principal" also multiplies by the square
-        root of their covariance, so that weights shrink towards its strong directions; it
-        recognises the outcome of a PCA, by features that are uncorrelated and in the order of
-        their variance, and does not divide that. None: features as they are. "auto" is
-        "principal", for the labels of a wide ``y`` "standard", and None with ``shared_module``.
+        root of their covariance, so that weights shrink towards its strong directions. The
+        outcome of a PCA, recognised by features that are nearly uncorrelated and in the order
+        of their variance, is not divided. None: features as they are. "auto" is "principal",
+        for the labels of a wide ``y`` "standard", and None with ``shared_module``.
 """,
     "training_parameters": """
     solver : {"lbfgs", "adam"}, default="lbfgs"
@@ -197,8 +197,9 @@ default=None
     arc-cosine kernel of [2]_), and with each task's features moved and scaled to the others'.
     Each has its optimum by Newton's method, from which its leave-one-out predictions follow
     without another fit, approximately for classes and exactly for values. Predictions are
-    averaged with weights ``prior * exp(leave-one-out log-likelihood)``: with few rows many models
-    count, with many the best one. Of more than two classes, each is told from the others.
+    averaged with weights ``prior * exp(leave-one-out log-likelihood)``, the prior being for a
+    penalty near 0.2: with few rows many models count, with many the best one. Of more than two
+    classes, each is told from the others.
 
     The network: that of the estimator without CV, with the penalties of the best linear model,
     with shared layers, and with alignment. It is blended in for each task as far as held-out rows

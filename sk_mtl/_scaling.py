@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy.stats import spearmanr
 
 Floats = npt.NDArray[np.floating]
 
 _VARIANCE_FLOOR = 0.1  # of the typical variance
+_ONE_DIRECTION = 0.75  # of all variance: that of a feature with large units
 _SPECTRUM_FLOOR = 0.1  # of the mean eigenvalue: weak directions are not shut out
 
 
@@ -37,8 +39,8 @@ class InputScaler:
         multiplies by the square root of the covariance in addition, so that an equal penalty on
         all weights shrinks them towards the strong directions. None leaves the features alone.
 
-        "principal" does not divide the outcome of a PCA, whose standard deviations say which
-        directions are strong. So a PCA (of standardised features) before it changes nothing.
+        Neither divides the outcome of a PCA, whose standard deviations say which directions are
+        strong. So a PCA (of standardised features) before them changes nothing.
         """
         n_features = X.shape[-1]
         if kind is None:
@@ -54,7 +56,7 @@ class InputScaler:
                 "columns by their size."
             )
         deviation: Floats = np.ones(n_features)
-        if kind == "standard" or not _are_principal_components(centred * np.sqrt(share)[:, None]):
+        if not _are_principal_components(centred * np.sqrt(share)[:, None]):
             deviation = _floored_deviation(variance)
         centred /= deviation
         if kind == "standard":
@@ -96,14 +98,33 @@ def every_position(
 
 
 def _are_principal_components(rows: Floats) -> bool:
-    """Whether several features are uncorrelated, the strongest first: hardly by chance."""
-    covariance = rows.T @ rows
-    variance = covariance.diagonal()
-    if len(variance) < 4 or not variance.all() or (np.diff(variance) >= 0).any():
+    """Whether features look like the outcome of a PCA, of these rows or of others.
+
+    They are nearly uncorrelated, the strongest first, and not by chance. But a PCA of features in
+    units of their own, which gives one direction nearly all of the variance, does not count.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n_rows, n_features)
+        Centred, and scaled so that ``rows.T @ rows`` is the covariance.
+    """
+    varying = rows[:, rows.any(axis=0)]
+    n_features = varying.shape[1]
+    variance = np.einsum("ij,ij->j", varying, varying)
+    if n_features < 4 or variance.max() > _ONE_DIRECTION * variance.sum():
         return False
-    deviation = np.sqrt(variance)
-    correlation = covariance / np.outer(deviation, deviation) - np.eye(len(variance))
-    return bool(np.abs(correlation).max() < 1e-5)
+    order = spearmanr(-np.arange(n_features), variance, alternative="greater")
+    # The stronger half has an order of its own: not so in blocks of other features each.
+    half = spearmanr(-np.arange(n_features // 2), variance[: n_features // 2])
+    if min(order.statistic, half.statistic) < 0.75:
+        return False
+    scores = varying / np.sqrt(variance)
+    overlap = ((scores.T @ scores) ** 2).sum() - n_features
+    squared_correlation = overlap / (n_features * (n_features - 1))
+    if squared_correlation < 1e-10:  # a PCA of these very rows
+        return bool(order.statistic > 1 - 1e-12)
+    # Other rows: ten and more differ from no correlation by 1 / n_rows, and by what they are.
+    return bool(n_features > 6 and order.pvalue < 1e-3 and squared_correlation < 0.15)
 
 
 def _floored_deviation(variance: Floats) -> Floats:

@@ -52,18 +52,48 @@ def test_weights_are_repetitions() -> None:
     np.testing.assert_allclose(weighted.mean, repeated.mean, atol=1e-12)
 
 
-def test_a_pca_before_changes_distances_no_more_than_a_rotation() -> None:
+def distances(X: np.ndarray, kind: str = "principal") -> np.ndarray:
+    z = InputScaler.fit(X, np.ones(len(X)), kind).transform(X)
+    return np.asarray(z @ z.T)
+
+
+@pytest.mark.parametrize("kind", ["principal", "standard"])
+def test_a_pca_before_changes_distances_no_more_than_a_rotation(kind: str) -> None:
     X = StandardScaler().fit_transform(correlated())
-    scores = PCA().fit_transform(X)
-    plain = InputScaler.fit(X, ONES, "principal").transform(X)
-    rotated = InputScaler.fit(scores, ONES, "principal").transform(scores)
-    np.testing.assert_allclose(plain @ plain.T, rotated @ rotated.T, atol=1e-12)
+    expected, found = distances(X, kind), distances(PCA().fit_transform(X), kind)
+    # "standard" does nothing to standardised features but for the floor.
+    np.testing.assert_allclose(found, expected, atol=1e-12)
 
 
-def test_standard_divides_the_outcome_of_a_pca_as_well() -> None:
-    scores = PCA().fit_transform(StandardScaler().fit_transform(correlated()))
-    z = InputScaler.fit(scores, ONES, "standard").transform(scores).std(axis=0)
-    assert np.ptp(np.log2(z)) <= 1
+@pytest.mark.parametrize("kind", ["principal", "standard"])
+@pytest.mark.parametrize("n_features", [20, 40])
+def test_a_pca_of_other_rows_changes_distances_little(kind: str, n_features: int) -> None:
+    many = correlated(1000, n_features) + correlated(1000, n_features, seed=1)
+    pca = PCA().fit(StandardScaler().fit_transform(many))
+    scaled = StandardScaler().fit_transform(many)[:80]
+    expected, found = distances(scaled, kind), distances(pca.transform(scaled), kind)
+    assert np.corrcoef(expected.ravel(), found.ravel())[0, 1] > 0.98
+
+
+def whitened(X: np.ndarray) -> bool:
+    """Whether no feature has over four times the deviation of another, once scaled."""
+    z = InputScaler.fit(X, np.ones(len(X)), "standard").transform(X)
+    return bool(np.ptp(np.log2(z.std(axis=0))) < 2)
+
+
+def test_what_is_no_pca_is_divided() -> None:
+    rng = np.random.default_rng(0)
+    falling = 10.0 ** -np.arange(0, 3, 0.25)
+    independent = rng.standard_normal((80, 12))
+    assert not whitened(independent * falling)
+    assert whitened(independent * rng.permutation(falling))  # no order
+    assert whitened(independent[:, :6] * falling[:6])  # six features: by chance
+    common = rng.standard_normal((80, 1))
+    assert whitened((independent + 2 * common) * falling)  # correlated
+    blocks = independent * np.repeat([1, 0.01], 6) * rng.uniform(0.5, 2, 12)
+    assert whitened(blocks)  # parts that differ in their units
+    units = np.r_[100.0, falling[1:]]
+    assert whitened(independent * units)  # a PCA of one feature in large units, and others
 
 
 def test_a_feature_in_units_of_its_own_does_not_drown_the_others() -> None:

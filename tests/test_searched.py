@@ -89,13 +89,16 @@ def test_unrelated_tasks_do_not_share() -> None:
 
 
 def test_opposed_labels_do_no_harm() -> None:
-    features, signal, task, train = related(m=40, k=2, spread=0.0)
-    y = (signal > 0) != (task == 1)
-    model = MultiTaskAlignedClassifierCV(random_state=0)
-    model.fit(features[train], y[train], task=task[train])
-    alone = per_task(LOGISTIC, features, y, task, train)
-    score = model.score(features[~train], y[~train], task=task[~train])
-    assert score > np.mean(alone == y[~train]) - 0.02
+    gains = []
+    for seed in range(5):
+        features, signal, task, train = related(m=40, k=2, spread=0.0, seed=seed)
+        y = (signal > 0) != (task == 1)
+        model = MultiTaskAlignedClassifierCV(random_state=0)
+        model.fit(features[train], y[train], task=task[train])
+        alone = per_task(LOGISTIC, features, y, task, train)
+        score = model.score(features[~train], y[~train], task=task[~train])
+        gains.append(score - np.mean(alone == y[~train]))
+    assert np.mean(gains) > -0.015
 
 
 def test_what_is_not_linear_is_found() -> None:
@@ -158,7 +161,9 @@ def test_shares_of_the_average_follow_from_the_scores() -> None:
     assert table["share"].sum() == pytest.approx(1)
     principal = table[(table["features"] == "principal") & (table["sharing"] == 0.95)]
     first, second = principal.nlargest(2, "share").to_dict("records")
-    odds = np.exp(len(X) * (first["score"] - second["score"]))
+    # A penalty's logarithm has a normal prior, of deviation 1.2 about that of 0.2.
+    log_prior = [-((np.log(model["penalty"] / 0.2) / 1.2) ** 2) / 2 for model in (first, second)]
+    odds = np.exp(len(X) * (first["score"] - second["score"]) + log_prior[0] - log_prior[1])
     assert first["share"] / second["share"] == pytest.approx(odds, rel=1e-3)
 
 
