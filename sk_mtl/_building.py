@@ -23,6 +23,7 @@ from sk_mtl._training import FullBatchNet, MiniBatchNet
 from sk_mtl._users_callbacks import users_callbacks
 from sk_mtl._users_module import capacity_of, refuse_noise, users_module
 from sk_mtl._value_targets import ValueTargets
+from sk_mtl._vector_adam import VectorAdam
 
 _ALIGNMENT_RATE = 0.1  # learning rate of the R_i, relative to the other parameters'
 
@@ -171,7 +172,7 @@ def build_net(
     else:
         batch_size = params["batch_size"]
         settings |= {
-            "optimizer": torch.optim.Adam,
+            "optimizer": VectorAdam,
             **({} if "optimizer" in overrides else {"optimizer__fused": True}),
             "optimizer__param_groups": _learning_rates(network, params),
             "lr": params["learning_rate_init"],

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -27,11 +28,11 @@ class Segments:
 
     @classmethod
     def of(cls, task: Tensor) -> Segments:
-        codes, counts = torch.unique_consecutive(task, return_counts=True)
-        stops = counts.cumsum(0)
-        starts = stops - counts
-        bounds = zip(codes.tolist(), starts.tolist(), stops.tolist(), strict=True)
-        return cls(task, list(bounds))
+        codes = task.cpu().numpy()
+        starts = np.flatnonzero(np.diff(codes, prepend=-1))
+        stops = [*starts[1:].tolist(), len(codes)]
+        bounds = list(zip(codes[starts].tolist(), starts.tolist(), stops, strict=True))
+        return cls(task, bounds)
 
     def stretched(self, times: int) -> Segments:
         """The segments of a batch that has ``times`` rows in the place of each."""
@@ -85,3 +86,9 @@ class _GroupedProduct(torch.autograd.Function):
             if grad_weight is not None:
                 torch.mm(rows[start:stop].t(), grad[start:stop], out=grad_weight[task])
         return grad_rows, grad_weight, None
+
+
+def add_grouped_outer(out: Tensor, rows: Tensor, grad: Tensor, segments: Segments) -> None:
+    """Add ``rows[of task i].T @ grad[of task i]`` to ``out[i]`` for every task ``i``."""
+    for task, start, stop in segments.bounds:
+        out[task].addmm_(rows[start:stop].t(), grad[start:stop])

@@ -13,7 +13,7 @@ from sk_mtl._heads import TaskHeads
 from sk_mtl._shared import SharedModule, SharedModules, padding_mask
 
 # Prior variance of what the hidden layers add to the linear path beside them, relative to its.
-_NONLINEAR_SHARE = 0.03
+NONLINEAR_SHARE = 0.03
 
 
 class AlignedNetwork(nn.Module):
@@ -69,37 +69,41 @@ class AlignedNetwork(nn.Module):
         Tensor of shape (n_rows, n_columns) or (n_rows, n_tasks, n_columns)
         """
         if task is None and self.tells_tasks_apart:
-            n_tasks = self.heads.own.shape[0]
-            every = torch.arange(n_tasks, device=rows.device).repeat_interleave(len(rows))
-            stacked: Tensor = self(torch.cat([rows] * n_tasks), every)
-            return stacked.view(n_tasks, len(rows), -1).transpose(0, 1)
+            stacked: Tensor = self(*self.for_every_task(rows))
+            return stacked.view(-1, len(rows), stacked.shape[-1]).transpose(0, 1)
         segments = None if task is None else Segments.of(task)
         outputs: Tensor = self.heads(self._head_inputs(rows, segments), segments)
         return outputs
+
+    def for_every_task(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """The rows once for each task, and the tasks."""
+        n_tasks = self.heads.own.shape[0]
+        task = torch.arange(n_tasks, device=rows.device).repeat_interleave(len(rows))
+        return torch.cat([rows] * n_tasks), task
 
     def head_inputs(self, rows: Tensor, task: Tensor | None = None) -> Tensor:
         """What the heads see: the shared representation, and the aligned rows if they skip it."""
         return self._head_inputs(rows, None if task is None else Segments.of(task))
 
     def _head_inputs(self, rows: Tensor, segments: Segments | None) -> Tensor:
-        aligned, mask = self._align(rows, segments)
+        aligned, mask = self.aligned(rows, segments)
         shared: Tensor = self.shared(aligned, mask, segments)
         if self.skip_connection:
-            return torch.cat([_NONLINEAR_SHARE**0.5 * shared, aligned], dim=1)
+            return torch.cat([NONLINEAR_SHARE**0.5 * shared, aligned], dim=1)
         return shared
 
     def align(self, rows: Tensor, task: Tensor | None = None) -> Tensor:
         """The aligned rows ``z R_i``, 0 where there is padding."""
-        return self._align(rows, None if task is None else Segments.of(task))[0]
+        return self.aligned(rows, None if task is None else Segments.of(task))[0]
 
     def represent(self, rows: Tensor, task: Tensor | None = None) -> Tensor:
         """The shared representation ``g(z R_i B)``, of shape (n_rows, capacity)."""
         segments = None if task is None else Segments.of(task)
-        aligned, mask = self._align(rows, segments)
+        aligned, mask = self.aligned(rows, segments)
         shared: Tensor = self.shared(aligned, mask, segments)
         return shared
 
-    def _align(self, rows: Tensor, segments: Segments | None) -> tuple[Tensor, Tensor | None]:
+    def aligned(self, rows: Tensor, segments: Segments | None) -> tuple[Tensor, Tensor | None]:
         """Aligned rows, and where they are not padding if they have positions."""
         rows, mask = padding_mask(rows)
         if self.alignment is not None and segments is not None:
@@ -145,11 +149,15 @@ class AlignedNetwork(nn.Module):
     @property
     def _shared_alpha(self) -> float:
         """The layers' penalty, which matches that of the heads on them: sides of one product."""
-        return self.penalties["alpha"] / (_NONLINEAR_SHARE if self.skip_connection else 1.0)
+        return self.penalties["alpha"] / (NONLINEAR_SHARE if self.skip_connection else 1.0)
 
     def log_weight(self) -> Tensor | None:
         """Logarithms of the learned task weights, bounded where a task is fitted exactly."""
         return None if self.certainty is None else self.certainty.clamp(-10, 10)
+
+    def starts(self) -> dict[str, Tensor]:
+        """What the penalty holds parameters to, by their names, where it is not 0."""
+        return {f"shared.{name}": start for name, start in self.shared.starts().items()}
 
     def stiffness(self) -> dict[str, Tensor | float]:
         """How strongly the penalty holds each parameter, by its name: its second derivative."""

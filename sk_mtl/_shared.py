@@ -54,12 +54,17 @@ class SharedModule(nn.Module):
         shared: Tensor = self.module(rows, **told)
         return shared
 
+    def starts(self) -> dict[str, Tensor]:
+        """Where the penalised parameters started, by their names."""
+        return {
+            f"module.{name}": getattr(self, f"start_{j}") for j, name in enumerate(self._anchored)
+        }
+
     def penalty(self) -> Tensor:
         """Squared distance of the parameters from their start."""
         distance = torch.zeros(())
-        for j, name in enumerate(self._anchored):
-            gone = self.module.get_parameter(name) - getattr(self, f"start_{j}")
-            distance = distance + gone.square().sum()
+        for name, start in self.starts().items():
+            distance = distance + (self.get_parameter(name) - start).square().sum()
         return distance
 
 
@@ -92,6 +97,14 @@ class SharedModules(nn.Module):
                 made.append(module(rows[place], None if mask is None else mask[place]))
                 places.append(place)
         return torch.cat(made)[torch.cat(places).argsort()]
+
+    def starts(self) -> dict[str, Tensor]:
+        """Where the penalised parameters started, by their names."""
+        return {
+            f"of_groups.{g}.{name}": start
+            for g, module in enumerate(self.of_groups)
+            for name, start in module.starts().items()
+        }
 
     def penalty(self) -> Tensor:
         """Squared distance of the parameters from their start."""

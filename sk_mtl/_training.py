@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
@@ -10,16 +10,20 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from scipy.optimize import OptimizeResult, minimize
-from skorch.callbacks import EarlyStopping
+from skorch.callbacks import Callback, EarlyStopping, EpochScoring
 from torch import Tensor
 
-from sk_mtl._batches import ROWS_AT_A_TIME, TaskBatches, TaskDataset
+from sk_mtl._batches import ROWS_AT_A_TIME, Batch, TaskBatches, TaskDataset
+from sk_mtl._gradients import Gradients, by_hand
 from sk_mtl._losses import Target
 from sk_mtl._schedule import Stage
 from sk_mtl._scored_rows import ScoredNet
+from sk_mtl._steps import Steps, can_step
+from sk_mtl._vector import ParameterVector, VectorPenalty, penalty_of_the_rest
 
 _TURN = 10  # epochs after which L-BFGS gives the turn to the next parameters
 
+AddGradient = Callable[[list[Batch]], tuple[float, list[Tensor]]]  # the loss, and the outputs
 Best = tuple[float, dict[str, Tensor]]  # score on the held-out rows, and the weights that have it
 
 
@@ -168,14 +172,69 @@ class MiniBatchNet(_TaskNet):
 
     def train_on(self, train: TaskDataset, valid: TaskDataset | None, epochs: int) -> bool:
         batches = self.get_iterator(train, training=True)
-        for epoch in range(epochs):
-            self.begin_epoch(train, valid)
-            with self.turn(epoch):
-                self.run_single_epoch(
-                    batches, training=True, prefix="train", step_fn=self.train_step
-                )
-            self.end_epoch(train, valid)
+        steps: Steps | None = None
+        try:
+            for epoch in range(epochs):
+                self.begin_epoch(train, valid)
+                with self.turn(epoch):
+                    steps = self._steps(steps)
+                    if steps is not None:
+                        self.run_steps(batches, steps)
+                    else:
+                        self.run_single_epoch(
+                            batches, training=True, prefix="train", step_fn=self.train_step
+                        )
+                self.end_epoch(train, valid)
+        finally:
+            if steps is not None:
+                steps.release()
         return False
+
+    def _steps(self, before: Steps | None) -> Steps | None:
+        """Steps by hand if all of the network can go so; those of the last epoch if they do."""
+        possible = can_step(self.module_, self.optimizer_)
+        if before is not None and possible and before.is_whole():
+            return before
+        if before is not None:
+            before.release()
+        return Steps(self.module_, self.criterion_, self.optimizer_) if possible else None
+
+    def run_steps(self, batches: TaskBatches, steps: Steps) -> None:
+        """An epoch as in `run_single_epoch`, but callbacks hear of what they listen to only."""
+        self._set_training(True)
+        begin, end = self._listeners("on_batch_begin"), self._listeners("on_batch_end")
+        graded = self._listeners("on_grad_computed")
+        for batch in batches:
+            self.history.new_batch()
+            for callback in begin:
+                callback.on_batch_begin(self, batch=batch, training=True)
+            inputs, target = batch
+            n_rows = len(inputs["rows"])
+            scale = self.n_rows_ / n_rows / self.total_weight_
+            loss, outputs = steps.gradient(inputs, target, scale, 1 / self.total_weight_)
+            for callback in graded:
+                callback.on_grad_computed(
+                    self,
+                    named_parameters=self.module_.named_parameters(),
+                    batch=batch,
+                    training=True,
+                )
+            self.optimizer_.step()
+            self.history.record_batch("train_loss", loss.item())
+            self.history.record_batch("train_batch_size", n_rows)
+            for callback in end:
+                callback.on_batch_end(self, batch=batch, training=True, loss=loss, y_pred=outputs)
+        self.history.record("train_batch_count", len(batches))
+
+    def _listeners(self, event: str) -> list[Any]:
+        """Callbacks that do something at an event."""
+        return [
+            callback
+            for _, callback in self.callbacks_
+            if getattr(type(callback), event) is not getattr(Callback, event)
+            # Does something if it caches, which `use_caching` turns off.
+            and not (event == "on_batch_end" and isinstance(callback, EpochScoring))
+        ]
 
 
 class FullBatchNet(_TaskNet):
@@ -222,37 +281,28 @@ class FullBatchNet(_TaskNet):
             self._set_training(True)
 
         begin_epoch()  # a callback may now set weights, or freeze them
-        named = [(n, p) for n, p in self.module_.named_parameters() if p.requires_grad]
-        parameters = [parameter for _, parameter in named]
+        named = {n: p for n, p in self.module_.named_parameters() if p.requires_grad}
+        vector = ParameterVector(list(named.values()))
         stiffness = self.module_.stiffness()
         # In units of its prior's standard deviation each parameter matters about the same, which
         # takes L-BFGS a fraction of the iterations. An unpenalised one has a unit of 1.
-        unit = _read([torch.zeros_like(p) + stiffness.get(name, 0.0) for name, p in named])
+        unit = _array(vector.join([stiffness.get(name, 0.0) for name in named]))
         unit = 1 / np.sqrt(np.where(unit > 0, unit, 1.0))
-        accepted = _read(parameters) / unit
+        accepted = _array(vector.values) / unit
+        add_gradient = self._by_hand(vector, list(named)) or self._by_autograd()
 
         def objective(flat: npt.NDArray[np.float64]) -> tuple[float, npt.NDArray[np.float64]]:
             if between_epochs:
                 begin_epoch()
-            _write(flat * unit, parameters)
-            self.module_.zero_grad(set_to_none=True)
-            outputs.clear()
-            value = 0.0
-            for inputs, target in chunks:
-                outputs.append(self.infer(inputs))
-                loss: Any = self.data_loss(outputs[-1], target) / self.total_weight_
-                outputs[-1] = outputs[-1].detach()
-                loss.backward()
-                value += loss.item()
-            penalty = self.module_.penalty() / self.total_weight_
-            if penalty.requires_grad:
-                penalty.backward()
-            return value + penalty.item(), unit * _read([_gradient(p) for p in parameters])
+            vector.values.copy_(torch.from_numpy(flat * unit))
+            vector.gradient.zero_()
+            value, outputs[:] = add_gradient(chunks)
+            return value, unit * _array(vector.gradient)
 
         def end_epoch(intermediate_result: OptimizeResult) -> None:
             nonlocal accepted, between_epochs
             accepted = intermediate_result.x.copy()
-            _write(accepted * unit, parameters)
+            vector.values.copy_(torch.from_numpy(accepted * unit))
             loss = float(intermediate_result.fun)
             self.history.record_batch("train_loss", loss)
             self.history.record_batch("train_batch_size", len(train))
@@ -285,23 +335,45 @@ class FullBatchNet(_TaskNet):
             if result.nit == 0:  # the start is the optimum, or not finite
                 end_epoch(result)
         finally:
-            _write(accepted * unit, parameters)  # trial steps are taken back
+            vector.values.copy_(torch.from_numpy(accepted * unit))  # trial steps are taken back
+            vector.release()
         return result.status != 1, max(1, result.nit)  # 1: too many iterations
 
+    def _by_hand(self, vector: ParameterVector, names: list[str]) -> AddGradient | None:
+        """What adds loss and penalty of batches to the gradient, if all of it goes by hand."""
+        if not by_hand(self.module_):
+            return None
+        gradients = Gradients(self.module_, self.criterion_)
+        penalty = VectorPenalty(self.module_, vector, names)
+        share = 1 / self.total_weight_
+        at_rest = penalty_of_the_rest(self.module_, [penalty])
 
-def _gradient(parameter: Tensor) -> Tensor:
-    return torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
+        def add(batches: list[Batch]) -> tuple[float, list[Tensor]]:
+            value, outputs = penalty.add(share).item() + share * at_rest, []
+            for inputs, (to_reach, weight, task) in batches:
+                loss, output = gradients.add(inputs["rows"], task, to_reach, weight, share)
+                outputs.append(output)
+                value += loss.item()
+            return value, outputs
+
+        return add
+
+    def _by_autograd(self) -> AddGradient:
+        def add(batches: list[Batch]) -> tuple[float, list[Tensor]]:
+            penalty = self.module_.penalty() / self.total_weight_
+            if penalty.requires_grad:
+                penalty.backward()
+            value, outputs = penalty.item(), []
+            for inputs, target in batches:
+                output = self.infer(inputs)
+                loss: Any = self.data_loss(output, target) / self.total_weight_
+                loss.backward()
+                outputs.append(output.detach())
+                value += loss.item()
+            return value, outputs
+
+        return add
 
 
-def _read(tensors: Sequence[Tensor]) -> npt.NDArray[np.float64]:
-    flat = torch.cat([tensor.detach().reshape(-1) for tensor in tensors])
-    return flat.to("cpu", torch.float64).numpy()
-
-
-def _write(flat: npt.NDArray[np.float64], parameters: Sequence[Tensor]) -> None:
-    position = 0
-    with torch.no_grad():
-        for parameter in parameters:
-            stop = position + parameter.numel()
-            parameter.copy_(torch.from_numpy(flat[position:stop]).view_as(parameter))
-            position = stop
+def _array(tensor: Tensor) -> npt.NDArray[np.float64]:
+    return tensor.detach().to("cpu", torch.float64, copy=True).numpy()

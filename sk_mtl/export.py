@@ -12,7 +12,7 @@ from torch import nn
 
 from sk_mtl._alignment import LowRankAlignment
 from sk_mtl._base import BaseAligned
-from sk_mtl._network import _NONLINEAR_SHARE, AlignedNetwork
+from sk_mtl._network import NONLINEAR_SHARE, AlignedNetwork
 from sk_mtl._onnx_graph import Graph
 from sk_mtl._tasks import Array, listing, repeated
 from sk_mtl._value_targets import ValueTargets
@@ -198,7 +198,7 @@ def _heads(estimator: Any, group: TaskGroup) -> Array:
     weight, bias = network.heads.of_tasks()
     heads = torch.cat([weight, bias.unsqueeze(1)], dim=1).detach().cpu().double().numpy()
     if network.skip_connection:
-        heads[:, : network.capacity] *= _NONLINEAR_SHARE**0.5
+        heads[:, : network.capacity] *= NONLINEAR_SHARE**0.5
     if isinstance(targets, ValueTargets):
         heads *= targets.scale[:, None, None]
         heads[:, -1, 0] += targets.mean

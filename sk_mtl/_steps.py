@@ -1,0 +1,67 @@
+"""Steps of Adam on an `AlignedNetwork` with gradients by hand, on few large vectors."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from sk_mtl._gradients import Gradients, by_hand
+from sk_mtl._losses import Target, TaskLoss
+from sk_mtl._network import AlignedNetwork
+from sk_mtl._vector import ParameterVector, VectorPenalty, penalty_of_the_rest
+from sk_mtl._vector_adam import VectorAdam
+
+_LARGE = 2**17  # values of a parameter that is not worth a copy
+
+
+class Steps:
+    """Gradients for Adam on all parameters that train; until `release` they are views of vectors.
+
+    Parameters
+    ----------
+    network : AlignedNetwork
+    loss : TaskLoss
+    optimizer : VectorAdam
+        See `can_step`.
+    """
+
+    def __init__(self, network: AlignedNetwork, loss: TaskLoss, optimizer: VectorAdam) -> None:
+        self.optimizer = optimizer
+        self.gradients = Gradients(network, loss)
+        training = [(n, p) for n, p in network.named_parameters() if p.requires_grad]
+        large = [[(n, p)] for n, p in training if p.numel() > _LARGE]
+        small = [(n, p) for n, p in training if p.numel() <= _LARGE]
+        self.vectors, self.penalties = [], []
+        for part in [small, *large]:
+            vector = ParameterVector([parameter for _, parameter in part])
+            self.vectors.append(vector)
+            self.penalties.append(VectorPenalty(network, vector, [name for name, _ in part]))
+        self.at_rest = penalty_of_the_rest(network, self.penalties)
+        optimizer.attach(self.vectors)
+
+    def gradient(
+        self, inputs: dict[str, Tensor], target: Target, scale: float, penalty_scale: float
+    ) -> tuple[Tensor, Tensor]:
+        """Leave the gradient of the loss and the penalty; the loss, and the outputs."""
+        for vector in self.vectors:
+            vector.gradient.zero_()
+        to_reach, weight, task = target
+        loss, outputs = self.gradients.add(inputs["rows"], task, to_reach, weight, scale)
+        for penalty in self.penalties:
+            loss = loss + penalty.add(penalty_scale)
+        return loss + penalty_scale * self.at_rest, outputs
+
+    def is_whole(self) -> bool:
+        """Whether nobody has put parameters or state elsewhere, or holds some still."""
+        return self.optimizer.is_attached() and all(v.is_whole() for v in self.vectors)
+
+    def release(self) -> None:
+        """Leave a network and an optimizer like any other."""
+        self.optimizer.detach()
+        for vector in self.vectors:
+            vector.release()
+
+
+def can_step(network: AlignedNetwork, optimizer: torch.optim.Optimizer) -> bool:
+    """Whether `Steps` do what the loss's autograd and the optimizer would."""
+    return by_hand(network) and isinstance(optimizer, VectorAdam) and optimizer.is_plain

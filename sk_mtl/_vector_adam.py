@@ -1,0 +1,111 @@
+"""Adam on parameters that are views of vectors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from sk_mtl._vector import ParameterVector
+
+
+class VectorAdam(torch.optim.Adam):
+    """Adam whose steps are a few operations on vectors between `attach` and `detach`.
+
+    Otherwise, and to schedulers and callbacks, it is the Adam that it inherits from: the moments
+    of a parameter are views of vectors as well.
+    """
+
+    def attach(self, vectors: list[ParameterVector]) -> None:
+        """Step the parameters in the vectors, which are all that train."""
+        group_of = {id(p): group for group in self.param_groups for p in group["params"]}
+        self._moments = [
+            _Moments(self, vector, [group_of[id(p)] for p in vector.parameters])
+            for vector in vectors
+        ]
+
+    def detach(self) -> None:
+        """Step one parameter after the other, each of which has a state of its own."""
+        for moments in self._moments:
+            moments.release()
+        self._moments = []
+
+    def is_attached(self) -> bool:
+        """Whether nobody has given the optimizer another state since `attach`."""
+        moments = self.__dict__.get("_moments", [])
+        return bool(moments) and all(part.is_whole() for part in moments)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether learning rates are all that is set, and all parameters have made one way."""
+        groups = self.param_groups
+        training = [p for group in groups for p in group["params"] if p.requires_grad]
+        steps = {float(self.state[p]["step"]) if p in self.state else 0.0 for p in training}
+        return len(steps) == 1 and all(
+            group["betas"] == groups[0]["betas"]
+            and group["eps"] == groups[0]["eps"]
+            and not (group["weight_decay"] or group["amsgrad"] or group["maximize"])
+            for group in groups
+        )
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> Any:
+        """Update parameters and moments from the gradient."""
+        moments = self.__dict__.get("_moments")
+        if not moments or closure is not None:
+            return super().step(closure)
+        for part in moments:
+            part.step()
+        return None
+
+
+class _Moments:
+    """Steps, first and second moments of the parameters in a vector."""
+
+    def __init__(
+        self, optimizer: VectorAdam, vector: ParameterVector, groups: list[dict[str, Any]]
+    ) -> None:
+        self.optimizer, self.vector, self.groups = optimizer, vector, groups
+        states = [optimizer.state.get(p, {}) for p in vector.parameters]
+        nothing = torch.zeros(())
+        self.steps = states[0].get("step", nothing).clone()
+        self.first = vector.join([state.get("exp_avg", nothing) for state in states])
+        self.second = vector.join([state.get("exp_avg_sq", nothing) for state in states])
+        self._room = torch.empty_like(self.first)
+        self._rates: list[float] = []
+        parts = zip(vector.split(self.first), vector.split(self.second), strict=True)
+        for parameter, (first, second) in zip(vector.parameters, parts, strict=True):
+            optimizer.state[parameter] = {
+                "step": self.steps,
+                "exp_avg": first,
+                "exp_avg_sq": second,
+            }
+
+    def is_whole(self) -> bool:
+        states = [self.optimizer.state.get(p, {}) for p in self.vector.parameters]
+        return all(state.get("step") is self.steps for state in states)
+
+    def release(self) -> None:
+        for parameter in self.vector.parameters:
+            state = self.optimizer.state.get(parameter, {})
+            self.optimizer.state[parameter] = {name: v.clone() for name, v in state.items()}
+
+    def step(self) -> None:
+        self.steps += 1
+        steps = float(self.steps)
+        (beta1, beta2), eps = self.groups[0]["betas"], self.groups[0]["eps"]
+        gradient = self.vector.gradient
+        self.first.lerp_(gradient, 1 - beta1)
+        self.second.mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
+        spread = torch.sqrt(self.second, out=self._room)
+        spread.mul_((1 - beta2**steps) ** -0.5).add_(eps)
+        move = torch.div(self.first, spread, out=self._room).mul_(self._rate())
+        self.vector.values.sub_(move, alpha=1 / (1 - beta1**steps))
+
+    def _rate(self) -> Tensor:
+        """Learning rate of every value; schedulers may have changed it."""
+        rates = [float(group["lr"]) for group in self.groups]
+        if rates != self._rates:
+            self._rates, self._rate_of_values = rates, self.vector.join(rates)
+        return self._rate_of_values
