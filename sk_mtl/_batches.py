@@ -34,11 +34,15 @@ class TaskDataset(Dataset[Batch]):
 
     def __getitem__(self, index: slice | Tensor) -> Batch:
         """A batch: the network's arguments, and those of the loss."""
-        inputs = {"rows": self.rows[index]}
+
+        def of(values: Tensor) -> Tensor:
+            return values[index] if isinstance(index, slice) else values.index_select(0, index)
+
+        inputs = {"rows": of(self.rows)}
         task = None
         if self.task is not None:
-            task = inputs["task"] = self.task[index]
-        return inputs, (self.target[index], self.weight[index], task)
+            task = inputs["task"] = of(self.task)
+        return inputs, (of(self.target), of(self.weight), task)
 
 
 class TaskBatches:
@@ -67,12 +71,19 @@ class TaskBatches:
     def __iter__(self) -> Iterator[Batch]:
         if self.shuffle:
             order = random_order(len(self.dataset), self._generator)
-            for chosen in torch.split(order, self.batch_size):
-                # The dataset is sorted by task, so sorted positions are too.
-                yield self.dataset[chosen.sort().values.to(self.dataset.rows.device)]
+            if self.dataset.task is not None:
+                order = self._sorted_within_batches(order)
+            for chosen in torch.split(order.to(self.dataset.rows.device), self.batch_size):
+                yield self.dataset[chosen]
         else:
             for start in range(0, len(self.dataset), self.batch_size):
                 yield self.dataset[slice(start, start + self.batch_size)]
+
+    def _sorted_within_batches(self, order: Tensor) -> Tensor:
+        """Positions of batches in their own order: as the dataset is, they are sorted by task."""
+        whole = len(order) - len(order) % self.batch_size
+        batches = order[:whole].view(-1, self.batch_size).sort(dim=1).values
+        return torch.cat([batches.view(-1), order[whole:].sort().values])
 
 
 def random_order(n_rows: int, generator: torch.Generator) -> Tensor:

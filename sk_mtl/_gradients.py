@@ -41,11 +41,10 @@ class Gradients:
         self.entry_loss = _squared_error if loss.entry_loss is squared_error else _cross_entropy
         self.layers = _built_in_layers(network.shared)
 
-    @torch.no_grad()
     def add(
         self, rows: Tensor, task: Tensor | None, target: Tensor, weight: Tensor, scale: float
     ) -> tuple[Tensor, Tensor]:
-        """Add ``scale`` times the gradient of a batch's loss.
+        """Add ``scale`` times the gradient of a batch's loss. Grad mode must be off.
 
         Returns
         -------
@@ -59,12 +58,13 @@ class Gradients:
             of_tasks = target.t().reshape(-1), weight.t().reshape(-1)
             loss, outputs = self.add(every, task, *of_tasks, scale)
             return loss, outputs.view(-1, len(rows), outputs.shape[-1]).transpose(0, 1)
-        segments = None if task is None else Segments.of(task)
+        segments = None if task is None else Segments(task)
         aligned, mask = network.aligned(rows, segments)
         if self.layers is None:
             shared, shared_backward = self._through_autograd(aligned, mask, segments)
         else:
-            shared, shared_backward = _through_layers(self.layers, aligned)
+            needs = network.alignment is not None
+            shared, shared_backward = _through_layers(self.layers, aligned, needs)
         inputs = shared
         if network.skip_connection:
             inputs = torch.cat([NONLINEAR_SHARE**0.5 * shared, aligned], dim=1)
@@ -125,27 +125,29 @@ def _built_in_layers(shared: nn.Module) -> Layers | None:
 
 _SLOPES: dict[type[nn.Module], Callable[[Tensor, Tensor], Tensor]] = {
     nn.Identity: lambda grad, out: grad,
-    nn.ReLU: lambda grad, out: grad * (out > 0),
+    nn.ReLU: lambda grad, out: grad * out.sign(),
     nn.Tanh: lambda grad, out: grad * (1 - out * out),
     nn.Sigmoid: lambda grad, out: grad * (out * (1 - out)),
 }
 """The gradient before an activation, from that after it and from what it has put out."""
 
 
-def _through_layers(layers: Layers, aligned: Tensor) -> tuple[Tensor, Backward]:
+def _through_layers(layers: Layers, aligned: Tensor, needs_grad: bool) -> tuple[Tensor, Backward]:
+    """The last layer's outputs; the way back to the layers' inputs where that is of use."""
+    weights = [layer.weight for layer, _ in layers]
     outputs = [aligned]
-    for layer, activation in layers:
-        outputs.append(activation(torch.addmm(layer.bias, outputs[-1], layer.weight.t())))
+    for (layer, activation), weight in zip(layers, weights, strict=True):
+        outputs.append(activation(torch.addmm(layer.bias, outputs[-1], weight.t())))
 
-    def backward(grad: Tensor) -> Tensor:
-        for (layer, activation), before, after in zip(
-            reversed(layers), outputs[-2::-1], outputs[:0:-1], strict=True
-        ):
-            grad = _SLOPES[type(activation)](grad, after)
-            _grad(layer.weight).addmm_(grad.t(), before)
+    def backward(grad: Tensor) -> Tensor | None:
+        for j in reversed(range(len(layers))):
+            layer, activation = layers[j]
+            grad = _SLOPES[type(activation)](grad, outputs[j + 1])
+            _grad(weights[j]).addmm_(grad.t(), outputs[j])
             _grad(layer.bias).add_(grad.sum(dim=0))
-            grad = grad @ layer.weight
-        return grad
+            if j or needs_grad:
+                grad = grad @ weights[j]
+        return grad if needs_grad else None
 
     return outputs[-1], backward
 
@@ -191,12 +193,15 @@ def _through_heads(
 
 def _add_to_heads(heads: TaskHeads, grad_weight: Tensor, grad_bias: Tensor) -> None:
     """A task's head is its family's plus its own, so both have its gradient."""
-    if not heads.single_column:
+    if not heads.every_column:
         grad_weight = grad_weight * heads.has_weights.unsqueeze(1)
         grad_bias = grad_bias * heads.has_weights
     _grad(heads.own).add_(grad_weight)
     _grad(heads.own_bias).add_(grad_bias)
-    if len(heads.shared) == 1:
+    if len(heads.own) == 1:
+        _grad(heads.shared).add_(grad_weight)
+        _grad(heads.shared_bias).add_(grad_bias)
+    elif len(heads.shared) == 1:
         _grad(heads.shared)[0].add_(grad_weight.sum(dim=0))
         _grad(heads.shared_bias)[0].add_(grad_bias.sum(dim=0))
     else:
@@ -228,11 +233,14 @@ def _cross_entropy(logits: Tensor, columns: Tensor, weight: Tensor) -> tuple[Ten
         )
         return loss, ((torch.sigmoid(flat) - positive) * weight).unsqueeze(-1)
     log_probability = torch.log_softmax(logits, dim=-1)
-    column = columns.clamp(min=0).unsqueeze(-1)  # any, where an entry of weight 0 has no label
-    said = log_probability.gather(-1, column).squeeze(-1)
-    loss = -(weight * said.masked_fill(weight == 0, 0.0)).sum()
-    grad = log_probability.exp_() * weight.unsqueeze(-1)
-    return loss, grad.scatter_add_(-1, column, -weight.unsqueeze(-1))
+    column = columns.unsqueeze(-1)
+    if columns.ndim > 1:  # wide: an entry of weight 0 may have no label, or be of none of these
+        column = column.clamp(min=0)
+        log_probability.masked_fill_((weight == 0).unsqueeze(-1), 0.0)
+    minus = -weight
+    loss = torch.dot(log_probability.gather(-1, column).view(-1), minus.view(-1))
+    grad = log_probability.exp_().mul_(weight.unsqueeze(-1))
+    return loss, grad.scatter_add_(-1, column, minus.unsqueeze(-1))
 
 
 def _squared_error(outputs: Tensor, values: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:

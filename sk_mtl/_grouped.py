@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,27 +11,28 @@ from torch import Tensor
 Bounds = list[tuple[int, int, int]]
 
 
-@dataclass(frozen=True)
 class Segments:
     """Where each task's rows lie in a batch that is sorted by task.
 
-    Attributes
+    Parameters
     ----------
     task : Tensor of shape (n_rows,)
-    bounds : list of (int, int, int)
-        Task code, first row and the row after the last.
+    bounds : list of (int, int, int), default=None
+        Task code, first row and the row after the last; found where they are needed.
     """
 
-    task: Tensor
-    bounds: Bounds
+    def __init__(self, task: Tensor, bounds: Bounds | None = None) -> None:
+        self.task = task
+        self._bounds = bounds
 
-    @classmethod
-    def of(cls, task: Tensor) -> Segments:
-        codes = task.cpu().numpy()
-        starts = np.flatnonzero(np.diff(codes, prepend=-1))
-        stops = [*starts[1:].tolist(), len(codes)]
-        bounds = list(zip(codes[starts].tolist(), starts.tolist(), stops, strict=True))
-        return cls(task, bounds)
+    @property
+    def bounds(self) -> Bounds:
+        if self._bounds is None:
+            codes = self.task.cpu().numpy()
+            starts = np.flatnonzero(np.diff(codes, prepend=-1))
+            stops = [*starts[1:].tolist(), len(codes)]
+            self._bounds = list(zip(codes[starts].tolist(), starts.tolist(), stops, strict=True))
+        return self._bounds
 
     def stretched(self, times: int) -> Segments:
         """The segments of a batch that has ``times`` rows in the place of each."""

@@ -63,7 +63,7 @@ class TaskHeads(nn.Module):
     ) -> None:
         super().__init__()
         n_tasks, n_columns = plan.is_open.shape
-        self.single_column = plan.single_column
+        self.every_column = bool(plan.has_weights.all())  # is one of every task
         self.shared = nn.Parameter(torch.zeros(plan.n_families, n_inputs, n_columns))
         self.own = nn.Parameter(torch.zeros(n_tasks, n_inputs, n_columns))
         self.shared_bias = nn.Parameter(torch.zeros(plan.n_families, n_columns))
@@ -111,16 +111,20 @@ class TaskHeads(nn.Module):
         weight : Tensor of shape (n_tasks, n_inputs, n_columns)
         bias : Tensor of shape (n_tasks, n_columns)
         """
-        weight = self.shared.index_select(0, self.family) + self.own
-        bias = self.shared_bias.index_select(0, self.family) + self.own_bias
+        weight = self._of_family(self.shared) + self.own
+        bias = self._of_family(self.shared_bias) + self.own_bias
         if self.gain is not None:
             weight, bias = self._on_scaled(weight, bias)
             weight = weight + self.gain[:, None, None] * self.given_weight[self.family]
             bias = bias + self.gain[:, None] * self.given_bias[self.family]
-        if not self.single_column:
+        if not self.every_column:
             weight = weight * self.has_weights.unsqueeze(1)
             bias = bias * self.has_weights + self.closed
         return weight, bias
+
+    def _of_family(self, values: Tensor) -> Tensor:
+        """Those of each task's family; of the only one, for all tasks."""
+        return values if len(values) == 1 else values.index_select(0, self.family)
 
     def of_families(self) -> tuple[Tensor, Tensor]:
         """Weights and biases of the families' heads, with the mean gain of their tasks."""

@@ -71,7 +71,7 @@ class AlignedNetwork(nn.Module):
         if task is None and self.tells_tasks_apart:
             stacked: Tensor = self(*self.for_every_task(rows))
             return stacked.view(-1, len(rows), stacked.shape[-1]).transpose(0, 1)
-        segments = None if task is None else Segments.of(task)
+        segments = None if task is None else Segments(task)
         outputs: Tensor = self.heads(self._head_inputs(rows, segments), segments)
         return outputs
 
@@ -83,7 +83,7 @@ class AlignedNetwork(nn.Module):
 
     def head_inputs(self, rows: Tensor, task: Tensor | None = None) -> Tensor:
         """What the heads see: the shared representation, and the aligned rows if they skip it."""
-        return self._head_inputs(rows, None if task is None else Segments.of(task))
+        return self._head_inputs(rows, None if task is None else Segments(task))
 
     def _head_inputs(self, rows: Tensor, segments: Segments | None) -> Tensor:
         aligned, mask = self.aligned(rows, segments)
@@ -94,11 +94,11 @@ class AlignedNetwork(nn.Module):
 
     def align(self, rows: Tensor, task: Tensor | None = None) -> Tensor:
         """The aligned rows ``z R_i``, 0 where there is padding."""
-        return self.aligned(rows, None if task is None else Segments.of(task))[0]
+        return self.aligned(rows, None if task is None else Segments(task))[0]
 
     def represent(self, rows: Tensor, task: Tensor | None = None) -> Tensor:
         """The shared representation ``g(z R_i B)``, of shape (n_rows, capacity)."""
-        segments = None if task is None else Segments.of(task)
+        segments = None if task is None else Segments(task)
         aligned, mask = self.aligned(rows, segments)
         shared: Tensor = self.shared(aligned, mask, segments)
         return shared

@@ -43,13 +43,12 @@ class Steps:
         self, inputs: dict[str, Tensor], target: Target, scale: float, penalty_scale: float
     ) -> tuple[Tensor, Tensor]:
         """Leave the gradient of the loss and the penalty; the loss, and the outputs."""
-        for vector in self.vectors:
-            vector.gradient.zero_()
+        value: Tensor | float = penalty_scale * self.at_rest
+        for penalty in self.penalties:
+            value = value + penalty.start_gradient(penalty_scale)
         to_reach, weight, task = target
         loss, outputs = self.gradients.add(inputs["rows"], task, to_reach, weight, scale)
-        for penalty in self.penalties:
-            loss = loss + penalty.add(penalty_scale)
-        return loss + penalty_scale * self.at_rest, outputs
+        return loss + value, outputs
 
     def is_whole(self) -> bool:
         """Whether nobody has put parameters or state elsewhere, or holds some still."""

@@ -23,7 +23,7 @@ from sk_mtl._vector import ParameterVector, VectorPenalty, penalty_of_the_rest
 
 _TURN = 10  # epochs after which L-BFGS gives the turn to the next parameters
 
-AddGradient = Callable[[list[Batch]], tuple[float, list[Tensor]]]  # the loss, and the outputs
+FindGradient = Callable[[list[Batch]], tuple[float, list[Tensor]]]  # the loss, and the outputs
 Best = tuple[float, dict[str, Tensor]]  # score on the held-out rows, and the weights that have it
 
 
@@ -204,24 +204,27 @@ class MiniBatchNet(_TaskNet):
         self._set_training(True)
         begin, end = self._listeners("on_batch_begin"), self._listeners("on_batch_end")
         graded = self._listeners("on_grad_computed")
-        for batch in batches:
-            self.history.new_batch()
+        told: list[dict[str, Any]] = self.history[-1]["batches"]
+        # A scheduler of learning rates wants to see a step.
+        step = self.optimizer_.step if begin or end or graded else self.optimizer_.step_unseen
+        for number, batch in enumerate(batches, start=1):
+            told.append({})
             for callback in begin:
                 callback.on_batch_begin(self, batch=batch, training=True)
             inputs, target = batch
             n_rows = len(inputs["rows"])
             scale = self.n_rows_ / n_rows / self.total_weight_
-            loss, outputs = steps.gradient(inputs, target, scale, 1 / self.total_weight_)
-            for callback in graded:
-                callback.on_grad_computed(
-                    self,
-                    named_parameters=self.module_.named_parameters(),
-                    batch=batch,
-                    training=True,
-                )
-            self.optimizer_.step()
-            self.history.record_batch("train_loss", loss.item())
-            self.history.record_batch("train_batch_size", n_rows)
+            with torch.no_grad():
+                loss, outputs = steps.gradient(inputs, target, scale, 1 / self.total_weight_)
+                for callback in graded:
+                    callback.on_grad_computed(
+                        self,
+                        named_parameters=self.module_.named_parameters(),
+                        batch=batch,
+                        training=True,
+                    )
+                (step if number < len(batches) else self.optimizer_.step)()
+            told[-1] |= {"train_loss": loss.item(), "train_batch_size": n_rows}
             for callback in end:
                 callback.on_batch_end(self, batch=batch, training=True, loss=loss, y_pred=outputs)
         self.history.record("train_batch_count", len(batches))
@@ -289,14 +292,13 @@ class FullBatchNet(_TaskNet):
         unit = _array(vector.join([stiffness.get(name, 0.0) for name in named]))
         unit = 1 / np.sqrt(np.where(unit > 0, unit, 1.0))
         accepted = _array(vector.values) / unit
-        add_gradient = self._by_hand(vector, list(named)) or self._by_autograd()
+        find_gradient = self._by_hand(vector, list(named)) or self._by_autograd(vector)
 
         def objective(flat: npt.NDArray[np.float64]) -> tuple[float, npt.NDArray[np.float64]]:
             if between_epochs:
                 begin_epoch()
             vector.values.copy_(torch.from_numpy(flat * unit))
-            vector.gradient.zero_()
-            value, outputs[:] = add_gradient(chunks)
+            value, outputs[:] = find_gradient(chunks)
             return value, unit * _array(vector.gradient)
 
         def end_epoch(intermediate_result: OptimizeResult) -> None:
@@ -339,8 +341,8 @@ class FullBatchNet(_TaskNet):
             vector.release()
         return result.status != 1, max(1, result.nit)  # 1: too many iterations
 
-    def _by_hand(self, vector: ParameterVector, names: list[str]) -> AddGradient | None:
-        """What adds loss and penalty of batches to the gradient, if all of it goes by hand."""
+    def _by_hand(self, vector: ParameterVector, names: list[str]) -> FindGradient | None:
+        """What finds the gradient of loss and penalty over batches, if it all goes by hand."""
         if not by_hand(self.module_):
             return None
         gradients = Gradients(self.module_, self.criterion_)
@@ -348,18 +350,20 @@ class FullBatchNet(_TaskNet):
         share = 1 / self.total_weight_
         at_rest = penalty_of_the_rest(self.module_, [penalty])
 
-        def add(batches: list[Batch]) -> tuple[float, list[Tensor]]:
-            value, outputs = penalty.add(share).item() + share * at_rest, []
+        @torch.no_grad()
+        def find(batches: list[Batch]) -> tuple[float, list[Tensor]]:
+            value, outputs = penalty.start_gradient(share).item() + share * at_rest, []
             for inputs, (to_reach, weight, task) in batches:
                 loss, output = gradients.add(inputs["rows"], task, to_reach, weight, share)
                 outputs.append(output)
                 value += loss.item()
             return value, outputs
 
-        return add
+        return find
 
-    def _by_autograd(self) -> AddGradient:
-        def add(batches: list[Batch]) -> tuple[float, list[Tensor]]:
+    def _by_autograd(self, vector: ParameterVector) -> FindGradient:
+        def find(batches: list[Batch]) -> tuple[float, list[Tensor]]:
+            vector.gradient.zero_()
             penalty = self.module_.penalty() / self.total_weight_
             if penalty.requires_grad:
                 penalty.backward()
@@ -372,7 +376,7 @@ class FullBatchNet(_TaskNet):
                 value += loss.item()
             return value, outputs
 
-        return add
+        return find
 
 
 def _array(tensor: Tensor) -> npt.NDArray[np.float64]:

@@ -70,6 +70,8 @@ class ParameterVector:
 class VectorPenalty:
     """The part of `AlignedNetwork.penalty` on the parameters in a vector, and its gradient.
 
+    Grad mode must be off where it is used.
+
     Parameters
     ----------
     network : AlignedNetwork
@@ -94,14 +96,14 @@ class VectorPenalty:
         starts = network.starts()
         self.stiffness = vector.join([stiffness[name] for name in names])
         self.start = vector.join([starts.get(name, 0.0) for name in names])
+        self._scale, self._scaled = 1.0, self.stiffness
 
-    @torch.no_grad()
-    def add(self, scale: float) -> Tensor:
-        """Add ``scale`` times the gradient; ``scale`` times the penalty."""
+    def start_gradient(self, scale: float) -> Tensor:
+        """Make the gradient ``scale`` times the penalty's; ``scale`` times the penalty."""
+        gradient = self.vector.gradient
         off = self.vector.values - self.start
-        pull = self.stiffness * off
-        self.vector.gradient.add_(pull, alpha=scale)
-        value = 0.5 * scale * (off @ pull)
+        torch.mul(off, self._scaled_stiffness(scale), out=gradient)
+        value = 0.5 * torch.dot(off, gradient)
         if self.low_rank is not None:
             down, up = self.low_rank.down, self.low_rank.up
             inner, outer = down.mT @ down, up @ up.mT
@@ -112,9 +114,14 @@ class VectorPenalty:
             value = value + 0.5 * scale * self.alpha * (inner * outer).sum()
         return value
 
+    def _scaled_stiffness(self, scale: float) -> Tensor:
+        if scale != self._scale:
+            self._scale, self._scaled = scale, scale * self.stiffness
+        return self._scaled
+
 
 @torch.no_grad()
 def penalty_of_the_rest(network: AlignedNetwork, penalties: Sequence[VectorPenalty]) -> float:
-    """The penalty on parameters in no vector, which are held still. Adds to gradients."""
-    of_vectors = sum(penalty.add(1.0).item() for penalty in penalties)
+    """The penalty on parameters in no vector, which are held still."""
+    of_vectors = sum(penalty.start_gradient(1.0).item() for penalty in penalties)
     return network.penalty().item() - of_vectors

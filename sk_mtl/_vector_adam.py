@@ -52,12 +52,15 @@ class VectorAdam(torch.optim.Adam):
     @torch.no_grad()
     def step(self, closure: Any = None) -> Any:
         """Update parameters and moments from the gradient."""
-        moments = self.__dict__.get("_moments")
-        if not moments or closure is not None:
+        if not self.__dict__.get("_moments") or closure is not None:
             return super().step(closure)
-        for part in moments:
-            part.step()
+        self.step_unseen()
         return None
+
+    def step_unseen(self) -> None:
+        """A step without what torch puts around it, which takes longer. Grad mode must be off."""
+        for part in self._moments:
+            part.step()
 
 
 class _Moments:
@@ -95,13 +98,14 @@ class _Moments:
         self.steps += 1
         steps = float(self.steps)
         (beta1, beta2), eps = self.groups[0]["betas"], self.groups[0]["eps"]
-        gradient = self.vector.gradient
+        gradient, room = self.vector.gradient, self._room
         self.first.lerp_(gradient, 1 - beta1)
         self.second.mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
-        spread = torch.sqrt(self.second, out=self._room)
-        spread.mul_((1 - beta2**steps) ** -0.5).add_(eps)
-        move = torch.div(self.first, spread, out=self._room).mul_(self._rate())
-        self.vector.values.sub_(move, alpha=1 / (1 - beta1**steps))
+        # m / (1 - b1^t) over sqrt(v / (1 - b2^t)) + eps, with both corrections in one number.
+        correction = (1 - beta2**steps) ** 0.5
+        torch.sqrt(self.second, out=room).add_(eps * correction)
+        move = torch.div(self.first, room, out=room)
+        self.vector.values.addcmul_(move, self._rate(), value=-correction / (1 - beta1**steps))
 
     def _rate(self) -> Tensor:
         """Learning rate of every value; schedulers may have changed it."""

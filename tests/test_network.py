@@ -29,7 +29,7 @@ def normal(generator: torch.Generator, *shape: int) -> torch.Tensor:
 def test_grouped_product_is_each_rows_own_product(generator: torch.Generator) -> None:
     rows, weight = normal(generator, 6, 3), normal(generator, 4, 3, 2)
     by_hand = torch.stack([row @ weight[i] for row, i in zip(rows, TASK, strict=True)])
-    torch.testing.assert_close(grouped_product(rows, weight, Segments.of(TASK)), by_hand)
+    torch.testing.assert_close(grouped_product(rows, weight, Segments(TASK)), by_hand)
 
 
 def test_grouped_product_has_the_gradient_of_finite_differences(
@@ -37,7 +37,7 @@ def test_grouped_product_has_the_gradient_of_finite_differences(
 ) -> None:
     rows = normal(generator, 6, 3).requires_grad_()
     weight = normal(generator, 4, 3, 2).requires_grad_()
-    segments = Segments.of(TASK)
+    segments = Segments(TASK)
     assert torch.autograd.gradcheck(lambda r, w: grouped_product(r, w, segments), (rows, weight))
 
 
@@ -56,7 +56,7 @@ def test_alignment_is_the_product_with_its_matrices(kind: str, generator: torch.
     rows = normal(generator, 6, 3)
     matrices = alignment.matrices()
     by_hand = torch.stack([row @ matrices[i] for row, i in zip(rows, TASK, strict=True)])
-    torch.testing.assert_close(alignment(rows, Segments.of(TASK)), by_hand)
+    torch.testing.assert_close(alignment(rows, Segments(TASK)), by_hand)
     expected = (matrices - torch.eye(3)).square().sum()
     torch.testing.assert_close(alignment.penalty(), expected)
 
@@ -93,7 +93,7 @@ def test_heads_of_all_tasks_agree_with_heads_of_the_rows_tasks(generator: torch.
     heads = binary_heads(generator)
     features = normal(generator, 6, 3)
     every = heads(features, None)
-    own = heads(features, Segments.of(TASK))
+    own = heads(features, Segments(TASK))
     assert every.shape == (6, 4, 1)
     torch.testing.assert_close(own, every[torch.arange(6), TASK])
     weight = heads.shared[0] + heads.own[2]
@@ -118,7 +118,7 @@ def test_classes_of_other_tasks_get_probability_zero_and_no_gradient() -> None:
     task = torch.tensor([0, 1, 2])
     with torch.no_grad():
         heads.own.fill_(1.0)
-    logits = heads(torch.ones(3, 2), Segments.of(task))
+    logits = heads(torch.ones(3, 2), Segments(task))
     shown = (probabilities(logits) > 0).tolist()
     assert shown == [[True, True] + [False] * 3, [True] * 5, [True] * 4 + [False]]
     labels = torch.tensor([1, 4, 3])
