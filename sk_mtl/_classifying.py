@@ -112,7 +112,7 @@ n_tasks) or list of ndarray
             If the tasks are not named as in `fit`, or an id is unseen.
         """
         features, codes = self._read_rows(X, task)
-        outputs = self._outputs(features, codes, self._of_network)
+        outputs = self._outputs(features, codes, self._of_network, of_outputs=True)
         return self._of_classes(outputs, codes, len(features))
 
     def _of_classes(
@@ -123,17 +123,20 @@ n_tasks) or list of ndarray
             return self._wide_probabilities(
                 [(group.targets, found) for group, *_, found in outputs]
             )
+        assert isinstance(self.classes_, np.ndarray)
         # One column more than there are classes takes what pads the tasks with fewer.
         out: Array | None = None
         for group, rows, own_task, columns in outputs:
             if out is None:
                 out = np.zeros((n_rows, len(self.classes_) + 1), dtype=columns.dtype)
             targets = group.targets
+            positions = targets.labels.positions(self.classes_)
+            as_they_are = len(self.classes_) == columns.shape[1] and len(columns) == n_rows
+            if as_they_are and _same_columns(targets, positions, columns.shape[1]):
+                return columns
             own = np.take_along_axis(columns, targets.plan.columns[own_task], axis=1)
             found = out[rows]
-            assert isinstance(self.classes_, np.ndarray)
-            positions = targets.labels.positions(self.classes_)[own_task]
-            np.put_along_axis(found, positions, own, axis=1)
+            np.put_along_axis(found, positions[own_task], own, axis=1)
             out[rows] = found
         assert out is not None
         return out[:, :-1]
@@ -154,6 +157,15 @@ n_tasks) or list of ndarray
         if all(len(classes) == 2 for classes in self.task_classes_):
             return np.stack([of_task[:, 1] for of_task in per_task], axis=1)
         return per_task
+
+
+def _same_columns(targets: ClassTargets, positions: Array, n_columns: int) -> bool:
+    """Whether output columns are the classes of every task, in their order."""
+    each = np.arange(n_columns)
+    return all(
+        of.shape[1] == n_columns and bool((of == each).all())
+        for of in (positions, targets.plan.columns)
+    )
 
 
 def _check_one_type(new: Array, known: Array) -> None:

@@ -45,9 +45,16 @@ class FittedNetwork(Savable, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         return groups
 
     def _outputs(
-        self, features: Array, codes: Array | None, compute: Callable[..., Any]
+        self,
+        features: Array,
+        codes: Array | None,
+        compute: Callable[..., Any],
+        *,
+        of_outputs: bool = False,
     ) -> Iterator[tuple[TaskGroup, Any, Array | None, Array]]:
         """``compute(network, rows, task)`` of every group of tasks that the rows belong to.
+
+        See `sk_mtl._running.run`.
 
         Yields
         ------
@@ -71,13 +78,16 @@ class FittedNetwork(Savable, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
                 if not len(rows):
                     continue
                 task = codes[rows] - group.first
-            yield group, rows, task, run(group.network, self._scaler, features[rows], task, compute)
+            own = features[rows], task
+            found = run(group.network, self._scaler, *own, compute, of_outputs=of_outputs)
+            yield group, rows, task, found
 
     def _columns(self, features: Array, codes: Array | None) -> Array:
         """Output columns of the tasks that were fitted first: probabilities or values."""
         from sk_mtl._running import run
 
-        return run(self.net_.module_, self._scaler, features, codes, self._of_network)
+        network, compute = self.net_.module_, self._of_network
+        return run(network, self._scaler, features, codes, compute, of_outputs=True)
 
     def _read_rows(self, X: Any, task: Any) -> tuple[Array, Array | None]:
         """Features and task codes of the rows to predict."""

@@ -42,7 +42,14 @@ class Gradients:
         self.layers = _built_in_layers(network.shared)
 
     def add(
-        self, rows: Tensor, task: Tensor | None, target: Tensor, weight: Tensor, scale: float
+        self,
+        rows: Tensor,
+        task: Tensor | None,
+        target: Tensor,
+        weight: Tensor,
+        scale: float,
+        *,
+        gaps: bool = False,
     ) -> tuple[Tensor, Tensor]:
         """Add ``scale`` times the gradient of a batch's loss. Grad mode must be off.
 
@@ -56,7 +63,7 @@ class Gradients:
         if task is None and network.tells_tasks_apart:
             every, task = network.for_every_task(rows)
             of_tasks = target.t().reshape(-1), weight.t().reshape(-1)
-            loss, outputs = self.add(every, task, *of_tasks, scale)
+            loss, outputs = self.add(every, task, *of_tasks, scale, gaps=True)
             return loss, outputs.view(-1, len(rows), outputs.shape[-1]).transpose(0, 1)
         segments = None if task is None else Segments(task)
         aligned, mask = network.aligned(rows, segments)
@@ -69,7 +76,8 @@ class Gradients:
         if network.skip_connection:
             inputs = torch.cat([NONLINEAR_SHARE**0.5 * shared, aligned], dim=1)
         outputs, heads_backward = _through_heads(network.heads, inputs, segments)
-        loss, grad = self.entry_loss(outputs, target, weight * scale)
+        gaps = gaps or task is None  # entries of weight 0 may have no label
+        loss, grad = self.entry_loss(outputs, target, weight * scale, gaps)
 
         grad_inputs = heads_backward(grad)
         assert grad_inputs is not None
@@ -225,7 +233,9 @@ def _align_backward(alignment: Alignment, rows: Tensor, segments: Segments, grad
         _grad(alignment.deviation).index_add_(0, segments.task, rows * grad)
 
 
-def _cross_entropy(logits: Tensor, columns: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+def _cross_entropy(
+    logits: Tensor, columns: Tensor, weight: Tensor, gaps: bool
+) -> tuple[Tensor, Tensor]:
     if logits.shape[-1] == 1:
         flat, positive = logits.squeeze(-1), columns.to(logits)
         loss = nn.functional.binary_cross_entropy_with_logits(
@@ -234,7 +244,7 @@ def _cross_entropy(logits: Tensor, columns: Tensor, weight: Tensor) -> tuple[Ten
         return loss, ((torch.sigmoid(flat) - positive) * weight).unsqueeze(-1)
     log_probability = torch.log_softmax(logits, dim=-1)
     column = columns.unsqueeze(-1)
-    if columns.ndim > 1:  # wide: an entry of weight 0 may have no label, or be of none of these
+    if gaps:
         column = column.clamp(min=0)
         log_probability.masked_fill_((weight == 0).unsqueeze(-1), 0.0)
     minus = -weight
@@ -243,7 +253,9 @@ def _cross_entropy(logits: Tensor, columns: Tensor, weight: Tensor) -> tuple[Ten
     return loss, grad.scatter_add_(-1, column, minus.unsqueeze(-1))
 
 
-def _squared_error(outputs: Tensor, values: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+def _squared_error(
+    outputs: Tensor, values: Tensor, weight: Tensor, gaps: bool
+) -> tuple[Tensor, Tensor]:
     off = outputs.squeeze(-1) - values
     weighted = weight * off
     return 0.5 * (weighted * off).sum(), weighted.unsqueeze(-1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from copy import deepcopy
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -125,6 +126,31 @@ class AlignedNetwork(nn.Module):
         module = self.shared.module
         return self.skip_connection or (isinstance(module, nn.Sequential) and not len(module))
 
+    def meets_rows_first(self, rows: Any) -> bool:
+        """Whether rows meet nothing but weights of plain layers and of heads: see `absorbing`."""
+        module = self.shared.module if isinstance(self.shared, SharedModule) else None
+        return (
+            rows.ndim == 2
+            and self.alignment is None
+            and self.heads.gain is None
+            and type(module) is nn.Sequential
+            and (not len(module) or type(module[0]) is nn.Linear)
+        )
+
+    def absorbing(self, matrix: Tensor) -> dict[str, Tensor]:
+        """Parameters with which rows give the outputs that ``rows @ matrix`` gives without."""
+        absorbed: dict[str, Tensor] = {}
+        module: Any = self.shared.module
+        if len(module):
+            absorbed["shared.module.0.weight"] = module[0].weight @ matrix.t()
+        if self.sees_features:
+            first = self.capacity if self.skip_connection else 0
+            for name in ("shared", "own"):
+                weight = self.heads.get_parameter(name)
+                seen = matrix @ weight[:, first:]
+                absorbed[f"heads.{name}"] = torch.cat([weight[:, :first], seen], dim=1)
+        return absorbed
+
     def own_b(self) -> None:
         """Take a copy of the shared module, penalised for leaving what it is now."""
         try:
@@ -186,4 +212,6 @@ def probabilities(logits: Tensor) -> Tensor:
     if logits.shape[-1] == 1:
         positive = torch.sigmoid(logits)
         return torch.cat([1 - positive, positive], dim=-1)
+    if logits.ndim == 2:  # across few columns, torch is faster the other way round
+        return torch.softmax(logits.t().contiguous(), dim=0).t()
     return torch.softmax(logits, dim=-1)

@@ -156,7 +156,7 @@ class MultiTaskAlignedRegressor(ValuePredictions, ExtensibleAligned, AlignedPara
             If the tasks are not named as in `fit`, or an id is unseen.
         """
         features, codes = self._read_rows(X, task)
-        outputs = self._outputs(features, codes, self._of_network)
+        outputs = self._outputs(features, codes, self._of_network, of_outputs=True)
         return self._of_values(outputs, codes, len(features))
 
     def _of_values(

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from skorch.callbacks import Callback
 from torch import Tensor
+from torch.func import functional_call
 
 from sk_mtl._batches import ROWS_AT_A_TIME
 from sk_mtl._network import AlignedNetwork
@@ -80,21 +81,38 @@ def run(
     features: Array,
     task: Array | None,
     compute: Callable[..., Tensor],
+    *,
+    of_outputs: bool = False,
 ) -> Array:
-    """``compute(network, rows, task)`` of a trained network for all rows, a chunk at a time."""
+    """``compute(network, rows, task)`` of a trained network for all rows, a chunk at a time.
+
+    With ``of_outputs``, what is computed depends on the network's outputs alone.
+    """
     example = next(network.heads.parameters())
     network.eval()
+    call: Any = network
+    scale = scaler.transform
+    sorts = task is not None and network.heads.own.shape[0] > 1
     out: Array | None = None
     with torch.inference_mode():
+        if of_outputs and scaler.weight.ndim == 2 and network.meets_rows_first(features):
+            # A product with d by d numbers for every row becomes one for the first weights.
+            weights = network.absorbing(torch.as_tensor(scaler.weight).to(example))
+
+            def call(*inputs: Tensor) -> Any:
+                return functional_call(network, weights, inputs)
+
+            scale = scaler.centre
         for start in range(0, len(features), ROWS_AT_A_TIME):
             chunk = slice(start, start + ROWS_AT_A_TIME)
-            inputs = [torch.as_tensor(scaler.transform(features[chunk])).to(example)]
+            inputs = [torch.as_tensor(scale(features[chunk])).to(example)]
             order: Array | slice = slice(None)
             if task is not None:
-                order = np.argsort(task[chunk], kind="stable")
-                inputs = [inputs[0][torch.as_tensor(order)]]
+                if sorts:
+                    order = np.argsort(task[chunk], kind="stable")
+                    inputs = [inputs[0][torch.as_tensor(order)]]
                 inputs.append(torch.as_tensor(task[chunk][order], device=example.device))
-            values = compute(network, *inputs).cpu().numpy()
+            values = compute(call, *inputs).cpu().numpy()
             if not np.isfinite(values).all():
                 raise ValueError(
                     f"X holds values too large for {example.dtype}: the outcome is not finite. "
@@ -102,6 +120,9 @@ def run(
                 )
             if out is None:
                 out = np.empty((len(features), *values.shape[1:]), dtype=values.dtype)
-            out[chunk][order] = values
+            if sorts:
+                out[chunk][order] = values
+            else:
+                out[chunk] = values
     assert out is not None  # check_array refuses empty X
     return out

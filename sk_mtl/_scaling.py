@@ -74,6 +74,10 @@ class InputScaler:
         scaled: Floats = centred * self.weight if self.weight.ndim == 1 else centred @ self.weight
         return scaled
 
+    def centre(self, X: Floats) -> Floats:
+        """``x - mean`` in the precision of the rows."""
+        return X - self.mean.astype(X.dtype, copy=False)
+
     def after(self, other: InputScaler) -> Floats:
         """The matrix from the other's z to this one's, but for the means."""
         theirs, own = (

@@ -57,6 +57,7 @@ CASES: dict[str, dict[str, Any]] = {
     "wide": {"y": WIDE, "task": None, "hidden_layer_sizes": (4,)},
     "wide and aligned": {"y": WIDE, "task": None, "alignment": "full"},
     "wide, three labels": {"y": LETTERS, "task": None},
+    "wide, three labels, aligned": {"y": LETTERS, "task": None, "alignment": "full"},
     "groups": {"task_groups": [0, 1, 0], "hidden_layer_sizes": (4,), "alignment": "full"},
     "module": {"shared_module": nn.Sequential(nn.Linear(5, 4), nn.GELU()), "alignment": "full"},
     "sequences": {"X": SEQUENCES, "shared_module": Mean, "alignment": "full"},
