@@ -245,12 +245,25 @@ class LabelSet:
         return codes
 
 
+def distinct(values: Array) -> Array:
+    """``np.unique(values)``, without sorting many of few kinds."""
+    if len(values) < 10_000 or values.dtype.kind not in "biuf":
+        return np.unique(values)
+    seen = np.unique(values[:1000])
+    if len(seen) > 16:
+        return np.unique(values)
+    known = np.zeros(len(values), dtype=bool)
+    for value in seen:
+        known |= values == value
+    return np.union1d(seen, np.unique(values[~known]))
+
+
 def _lookup(values: Array, classes: Array) -> Codes:
     """Position of each value in ``classes``; ``len(classes)`` if it is not there."""
     known = {label: code for code, label in enumerate(classes.tolist())}
-    seen, inverse = np.unique(values, return_inverse=True)
+    seen = distinct(values)
     codes = np.array([known.get(label, len(known)) for label in seen.tolist()], dtype=np.intp)
-    return codes[inverse]
+    return codes[np.searchsorted(seen, values)]
 
 
 def _refuse_unlabelled(per_task: list[Array], ids: Array) -> None:

@@ -10,13 +10,14 @@ import numpy as np
 from scipy.sparse import issparse
 from sklearn.utils.sparsefuncs import mean_variance_axis
 
-from sk_mtl._labels import LabelSet, read_labels
+from sk_mtl._labels import LabelSet, distinct, read_labels
 from sk_mtl._tasks import Array, TaskSet, listing
 
 Targets = dict[Any, tuple[Array, Array]]  # by task id: labelled rows, ascending, and their labels
 Classes = dict[Any, Array | None]  # by task id: None for a real-valued target
 
-_CHUNK = 8192  # rows that are in memory as float64 at a time
+_CHUNK = 8192  # rows that are in memory more than once at a time
+_SPARSE_CHUNK = 16 * _CHUNK  # for rows of which a few hundredths are not 0
 
 
 def read_targets(columns: list[Array], tasks: TaskSet, ids: Array | None, weight: Array) -> Targets:
@@ -57,7 +58,7 @@ def learn_classes(targets: Targets, known: Classes, declared: Any, tasks: TaskSe
         if not len(values):
             continue  # a later chunk settles it
         if name not in learned:
-            learned[name] = None if any_real or _is_real(values) else np.unique(values)
+            learned[name] = None if any_real or _is_real(values) else distinct(values)
         _check_labels(values, learned[name], name)
     return learned
 
@@ -76,7 +77,7 @@ def _check_labels(values: Array, classes: Array | None, name: Any) -> None:
             )
         return
     known = set(classes.tolist())
-    strangers = [label for label in np.unique(values).tolist() if label not in known]
+    strangers = [label for label in distinct(values).tolist() if label not in known]
     if strangers:
         raise ValueError(
             f"y holds the label {strangers[0]!r} for task {name!r}, whose labels are "
@@ -93,15 +94,22 @@ def _target_columns(values: Array, classes: Array | None) -> Array:
     return np.asarray(values[:, None] == shown, dtype=np.float64)
 
 
-def chunks(targets: Targets, *, shared: bool) -> Iterator[tuple[Array, Targets]]:
+def chunks(targets: Targets, *, shared: bool, sparse: bool) -> Iterator[tuple[Array, Targets]]:
     """Rows of each chunk, and the tasks that may have labels there: all of them for a wide y."""
+    size = _SPARSE_CHUNK if sparse else _CHUNK
     groups = [{name: target} for name, target in targets.items()]
     if shared:
         groups = [targets]
     for group in groups:
-        rows = np.unique(np.concatenate([rows for rows, _ in group.values()]))
-        for start in range(0, len(rows), _CHUNK):
-            yield rows[start : start + _CHUNK], group
+        rows = next(rows for rows, _ in group.values())
+        if len(group) > 1:
+            last = max((rows[-1] for rows, _ in group.values() if len(rows)), default=-1)
+            has_label = np.zeros(1 + last, dtype=bool)
+            for of_task, _ in group.values():
+                has_label[of_task] = True
+            rows = np.flatnonzero(has_label)
+        for start in range(0, len(rows), size):
+            yield rows[start : start + size], group
 
 
 @dataclass(frozen=True)
@@ -161,12 +169,15 @@ def chunk_moments(
     targets, classes : dict
     """
     names, entry_weights, blocks = [], [], []
+    without_gaps = chunk[-1] - chunk[0] == len(chunk) - 1
     for name, (rows, values) in targets.items():
         inside = slice(*np.searchsorted(rows, [chunk[0], chunk[-1] + 1]))
         columns = _target_columns(values[inside], classes.get(name))
         if not len(columns):
             continue
-        position = np.searchsorted(chunk, rows[inside])
+        position = rows[inside] - chunk[0]
+        if not without_gaps:
+            position = np.searchsorted(chunk, rows[inside])
         entry_weight = np.zeros(len(chunk))
         entry_weight[position] = weight[rows[inside]]
         block = np.zeros((len(chunk), columns.shape[1]))
@@ -176,25 +187,30 @@ def chunk_moments(
         blocks.append(block)
     W = np.column_stack(entry_weights)
     totals, row_weight = W.sum(axis=0), W.sum(axis=1)
-    X = X.astype(np.float64, copy=False)
     if issparse(X):
+        X = X.astype(np.float64, copy=False)
         centre, variance = mean_variance_axis(X, axis=0, weights=row_weight)
         scatter, unsubtracted = variance * totals.sum(), centre
     else:
-        centre = row_weight @ X / totals.sum()
-        X, unsubtracted = X - centre, np.zeros_like(centre)
-        scatter = np.einsum("i,ij,ij->j", row_weight, X, X)
+        centre = (row_weight / totals.sum()) @ X
+        X, unsubtracted = X - centre.astype(X.dtype), np.zeros_like(centre)
+        scatter = row_weight @ np.square(X)
 
     def product(A: Array) -> Array:
         """``A.T @ (X - centre)`` that keeps sparse X sparse."""
-        return np.asarray(A.T @ X - np.outer(A.sum(axis=0), unsubtracted))
+        A = A.astype(X.dtype, copy=False)
+        return np.asarray(A.T @ X - np.outer(A.sum(axis=0), unsubtracted), dtype=np.float64)
 
-    x_offsets = product(W / totals)
     y_means = [w @ block / w.sum() for w, block in zip(entry_weights, blocks, strict=True)]
     centred = [block - mean for block, mean in zip(blocks, y_means, strict=True)]
     weighted = [w[:, None] * block for w, block in zip(entry_weights, centred, strict=True)]
     bounds = np.cumsum([block.shape[1] for block in weighted])[:-1]
-    crosses = np.split(product(np.hstack(weighted)), bounds)
+    # Tasks with labels for the same rows have the mean of all of these.
+    differ = len(names) > 1 and bool((W[:, :1] != W).any())
+    of_all = product(np.hstack([W / totals, *weighted] if differ else weighted))
+    first = len(names) if differ else 0
+    x_offsets = of_all[:first] if differ else np.zeros((len(names), len(centre)))
+    crosses = np.split(of_all[first:], bounds)
     moments = {}
     for i, name in enumerate(names):
         y_scatter = float((weighted[i] * centred[i]).sum())

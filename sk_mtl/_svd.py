@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from scipy.linalg import svd
+from scipy.sparse import issparse
 from sklearn.base import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
@@ -291,7 +292,7 @@ class SVDTaskReweighter(Savable, ClassNamePrefixFeaturesOutMixin, TransformerMix
 
         moments = {} if reset else dict(self._moments)
         scatter = np.zeros(features.shape[1]) if reset else self._scatter
-        for chunk, sharing in chunks(targets, shared=here.wide):
+        for chunk, sharing in chunks(targets, shared=here.wide, sparse=issparse(features)):
             parts, within = chunk_moments(features[chunk], chunk, weight, sharing, known)
             scatter = scatter + within
             for name, part in parts.items():
