@@ -44,14 +44,14 @@ def _fit() -> dict[str, Work | Epochs]:
 
 def _grid() -> dict[str, Work | Epochs]:
     X, y, task = _tasks()
+    table = np.column_stack([X, task])
     alphas = list(np.geomspace(0.01, 10, 5))
 
     def ours() -> None:
-        model = MultiTaskAlignedClassifier(random_state=0, hidden_layer_sizes=())
+        model = MultiTaskAlignedClassifier(task_column=D, random_state=0)
         grid = {"alpha": alphas, "head_alpha": [0.2, 1.0, 5.0, 25.0]}
-        # As the rows are, in a plain cross-validation.
-        cv = list(TaskStratifiedKFold(5, random_state=0, shuffle=True).split(X, y, task=task))
-        GridSearchCV(model, grid, cv=cv, n_jobs=2).fit(X, y, task=task)
+        folds = list(TaskStratifiedKFold(5, random_state=0).split(X, y, task=task))
+        GridSearchCV(model, grid, cv=folds, n_jobs=2).fit(table, y)
 
     def per_task() -> None:
         grid = {"C": list(np.geomspace(1e-3, 10, 20))}

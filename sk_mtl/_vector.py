@@ -45,6 +45,8 @@ class ParameterVector:
 
     def join(self, per_parameter: Sequence[Tensor | float]) -> Tensor:
         """The inverse of `split`, also of numbers that hold for all values of a parameter."""
+        if len(per_parameter) == 1 and not isinstance(per_parameter[0], Tensor):
+            return self.values.new_full((1,), per_parameter[0])  # of a large parameter: no copies
         return torch.cat(
             [
                 (torch.zeros_like(p.detach()) + value).reshape(-1)
@@ -64,7 +66,9 @@ class ParameterVector:
     def release(self) -> None:
         """Give the parameters memory of their own."""
         for parameter in self.parameters:
-            parameter.data, parameter.grad = parameter.data.clone(), None
+            parameter.grad = None
+            if len(self.parameters) > 1:
+                parameter.data = parameter.data.clone()
 
 
 class VectorPenalty:
@@ -96,12 +100,15 @@ class VectorPenalty:
         starts = network.starts()
         self.stiffness = vector.join([stiffness[name] for name in names])
         self.start = vector.join([starts.get(name, 0.0) for name in names])
+        self.has_start = any(name in starts for name in names)
         self._scale, self._scaled = 1.0, self.stiffness
 
     def start_gradient(self, scale: float) -> Tensor:
         """Make the gradient ``scale`` times the penalty's; ``scale`` times the penalty."""
         gradient = self.vector.gradient
-        off = self.vector.values - self.start
+        off = self.vector.values
+        if self.has_start:
+            off = off - self.start
         torch.mul(off, self._scaled_stiffness(scale), out=gradient)
         value = 0.5 * torch.dot(off, gradient)
         if self.low_rank is not None:

@@ -9,6 +9,8 @@ from torch import Tensor
 
 from sk_mtl._vector import ParameterVector
 
+_AT_A_TIME = 2**17  # values: they stay in the cache from one operation to the next
+
 
 class VectorAdam(torch.optim.Adam):
     """Adam whose steps are a few operations on vectors between `attach` and `detach`.
@@ -71,11 +73,14 @@ class _Moments:
     ) -> None:
         self.optimizer, self.vector, self.groups = optimizer, vector, groups
         states = [optimizer.state.get(p, {}) for p in vector.parameters]
-        nothing = torch.zeros(())
-        self.steps = states[0].get("step", nothing).clone()
-        self.first = vector.join([state.get("exp_avg", nothing) for state in states])
-        self.second = vector.join([state.get("exp_avg_sq", nothing) for state in states])
-        self._room = torch.empty_like(self.first)
+        self.steps = states[0].get("step", torch.zeros(())).clone()
+        self.first, self.second = (
+            vector.join([state[name] for state in states])
+            if float(self.steps)
+            else torch.zeros_like(vector.values)
+            for name in ("exp_avg", "exp_avg_sq")
+        )
+        self._room = self.first.new_empty(min(len(self.first), _AT_A_TIME))
         self._rates: list[float] = []
         parts = zip(vector.split(self.first), vector.split(self.second), strict=True)
         for parameter, (first, second) in zip(vector.parameters, parts, strict=True):
@@ -90,6 +95,8 @@ class _Moments:
         return all(state.get("step") is self.steps for state in states)
 
     def release(self) -> None:
+        if len(self.vector.parameters) == 1:  # nobody else's memory
+            return
         for parameter in self.vector.parameters:
             state = self.optimizer.state.get(parameter, {})
             self.optimizer.state[parameter] = {name: v.clone() for name, v in state.items()}
@@ -98,14 +105,23 @@ class _Moments:
         self.steps += 1
         steps = float(self.steps)
         (beta1, beta2), eps = self.groups[0]["betas"], self.groups[0]["eps"]
-        gradient, room = self.vector.gradient, self._room
-        self.first.lerp_(gradient, 1 - beta1)
-        self.second.mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
         # m / (1 - b1^t) over sqrt(v / (1 - b2^t)) + eps, with both corrections in one number.
         correction = (1 - beta2**steps) ** 0.5
-        torch.sqrt(self.second, out=room).add_(eps * correction)
-        move = torch.div(self.first, room, out=room)
-        self.vector.values.addcmul_(move, self._rate(), value=-correction / (1 - beta1**steps))
+        rate = self._rate()
+        for start in range(0, len(self.first), _AT_A_TIME):
+            part = slice(start, start + _AT_A_TIME)
+            gradient, first, second = (
+                self.vector.gradient[part],
+                self.first[part],
+                self.second[part],
+            )
+            first.lerp_(gradient, 1 - beta1)
+            second.mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
+            room = self._room[: len(first)]
+            torch.sqrt(second, out=room).add_(eps * correction)
+            move = torch.div(first, room, out=room)
+            own = rate if len(rate) == 1 else rate[part]
+            self.vector.values[part].addcmul_(move, own, value=-correction / (1 - beta1**steps))
 
     def _rate(self) -> Tensor:
         """Learning rate of every value; schedulers may have changed it."""
