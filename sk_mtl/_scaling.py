@@ -117,18 +117,25 @@ def _are_principal_components(rows: Floats) -> bool:
     variance = np.einsum("ij,ij->j", varying, varying)
     if n_features < 4 or variance.max() > _ONE_DIRECTION * variance.sum():
         return False
-    order = spearmanr(-np.arange(n_features), variance, alternative="greater")
+    order, by_chance = _falls(variance)
     # The stronger half has an order of its own: not so in blocks of other features each.
-    half = spearmanr(-np.arange(n_features // 2), variance[: n_features // 2])
-    if min(order.statistic, half.statistic) < 0.75:
+    if min(order, _falls(variance[: n_features // 2])[0]) < 0.75:
         return False
     scores = varying / np.sqrt(variance)
     overlap = ((scores.T @ scores) ** 2).sum() - n_features
     squared_correlation = overlap / (n_features * (n_features - 1))
     if squared_correlation < 1e-10:  # a PCA of these very rows
-        return bool(order.statistic > 1 - 1e-12)
+        return order > 1 - 1e-12
     # Other rows: ten and more differ from no correlation by 1 / n_rows, and by what they are.
-    return bool(n_features > 6 and order.pvalue < 1e-3 and squared_correlation < 0.15)
+    return bool(n_features > 6 and by_chance < 1e-3 and squared_correlation < 0.15)
+
+
+def _falls(values: Floats) -> tuple[float, float]:
+    """How far values are in descending order, 1 if they are, and the probability by chance."""
+    if np.ptp(values) == 0:
+        return 0.0, 1.0
+    found = spearmanr(-np.arange(len(values)), values, alternative="greater")
+    return float(found.statistic), float(found.pvalue)
 
 
 def _floored_deviation(variance: Floats) -> Floats:
