@@ -1,7 +1,12 @@
 """The table of speeds, from their JSON file."""
 
+import re
+from pathlib import Path
+
 from _table import Row, markdown
 
+GUIDE = Path(__file__).resolve().parent.parent / "docs" / "guide" / "speed.md"
+BLOCK = re.compile(r"(<!-- table -->\n).*?(\n## )", re.DOTALL)
 HEADER = ("", "work", "against", "1 thread", "2 threads", "goal", "verdict")
 LEGEND = """\
 Our CPU time over the other's (row 14: wall time, as workers of joblib do the work): the ratio of
@@ -27,7 +32,15 @@ def table(rows: list[Row]) -> str:
                     _verdict(row),
                 )
             )
-    return "\n\n".join(["# Speed", markdown([HEADER, *lines]), LEGEND]) + "\n"
+    return "\n\n".join([markdown([HEADER, *lines]), LEGEND]) + "\n"
+
+
+def with_table(chapter: str, rows: list[Row]) -> str:
+    """The chapter of the guide with its table made anew."""
+    text, times = BLOCK.subn(lambda match: match[1] + "\n" + table(rows) + match[2], chapter)
+    if times != 1:
+        raise SystemExit("The guide has no place for the table.")
+    return text
 
 
 def _same(one: Row, other: Row) -> bool:

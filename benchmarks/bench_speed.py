@@ -8,8 +8,8 @@
 
 The alternatives of a line take turns, in one process with its threads pinned. Given are ratios of
 the medians of CPU time, ours over the other's, with the quartiles of the ratios by round.
-Workers of joblib count by wall time. Results go to a JSON file; the table is printed, and written
-beside it as markdown.
+Workers of joblib count by wall time. Results go to a JSON file; the table is printed, written
+beside it as markdown, and put into the guide.
 """
 
 import argparse
@@ -26,7 +26,7 @@ from _speed_cases import Case, Memory
 from _speed_clock import peak_megabytes, ratio, take_turns, threads
 from _speed_search import CASES as SEARCH
 from _speed_serving import CASES as SERVING
-from _speed_table import table
+from _speed_table import GUIDE, table, with_table
 from _speed_training import CASES as TRAINING
 from _table import Row
 
@@ -124,7 +124,9 @@ def main() -> None:
                     for line in found:
                         print(*(line[f] for f in ("work", "against", "threads")), end=" ")
                         print(line.get("ratio", line.get("megabytes")), line["quartiles"])
-    write(out.with_suffix(".md"), table(rows))
+    write(out.with_suffix(".md"), "# Speed\n\n" + table(rows))
+    if out == RESULTS:
+        write(GUIDE, with_table(GUIDE.read_text(encoding="utf-8"), rows))
     print("\n" + table(rows))
 
 

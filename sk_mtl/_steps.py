@@ -50,9 +50,14 @@ class Steps:
         loss, outputs = self.gradients.add(inputs["rows"], task, to_reach, weight, scale)
         return loss + value, outputs
 
-    def is_whole(self) -> bool:
-        """Whether nobody has put parameters or state elsewhere, or holds some still."""
-        return self.optimizer.is_attached() and all(v.is_whole() for v in self.vectors)
+    def serve(self, network: AlignedNetwork, optimizer: torch.optim.Optimizer) -> bool:
+        """Whether they are still those of a net: nobody has put anything else in their place."""
+        return (
+            network is self.gradients.network
+            and optimizer is self.optimizer
+            and self.optimizer.is_attached()
+            and all(vector.is_whole() for vector in self.vectors)
+        )
 
     def release(self) -> None:
         """Leave a network and an optimizer like any other."""

@@ -193,7 +193,7 @@ class MiniBatchNet(_TaskNet):
     def _steps(self, before: Steps | None) -> Steps | None:
         """Steps by hand if all of the network can go so; those of the last epoch if they do."""
         possible = can_step(self.module_, self.optimizer_)
-        if before is not None and possible and before.is_whole():
+        if before is not None and possible and before.serve(self.module_, self.optimizer_):
             return before
         if before is not None:
             before.release()

@@ -87,6 +87,12 @@ def parameters(model: Any) -> dict[str, torch.Tensor]:
     return {name: p.detach() for name, p in model.module_.named_parameters()}
 
 
+def assert_same_parameters(mine: Any, other: Any) -> None:
+    expected = parameters(other)
+    for name, value in parameters(mine).items():
+        torch.testing.assert_close(value, expected[name], rtol=1e-6, atol=1e-9)
+
+
 def by_autograd(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sk_mtl._training.can_step", lambda *_: False)
     monkeypatch.setattr("sk_mtl._training.by_hand", lambda *_: False)
@@ -99,9 +105,17 @@ def test_by_hand_as_by_autograd(case: str, solver: str, monkeypatch: pytest.Monk
     by_autograd(monkeypatch)
     plain = fitted(solver, case)
     np.testing.assert_allclose(mine.loss_curve_, plain.loss_curve_, rtol=1e-9)
-    expected = parameters(plain)
-    for name, value in parameters(mine).items():
-        torch.testing.assert_close(value, expected[name], rtol=1e-6, atol=1e-9, msg=name)
+    assert_same_parameters(mine, plain)
+
+
+@pytest.mark.parametrize("case", ["full", "low_rank", "relu"])
+def test_large_parameters_in_pieces(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = fitted("adam", case)
+    monkeypatch.setattr("sk_mtl._steps._LARGE", 10)
+    monkeypatch.setattr("sk_mtl._vector_adam._AT_A_TIME", 7)
+    mine = fitted("adam", case)
+    np.testing.assert_allclose(mine.loss_curve_, expected.loss_curve_, rtol=1e-9)
+    assert_same_parameters(mine, expected)
 
 
 def test_the_ways_are_not_the_same_by_accident(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -150,9 +164,7 @@ def test_training_goes_on_from_the_state(monkeypatch: pytest.MonkeyPatch) -> Non
 
     mine = twice()
     by_autograd(monkeypatch)
-    expected = parameters(twice())
-    for name, value in parameters(mine).items():
-        torch.testing.assert_close(value, expected[name], rtol=1e-6, atol=1e-9)
+    assert_same_parameters(mine, twice())
 
 
 class Meddler(Callback):
@@ -171,6 +183,8 @@ class Meddler(Callback):
                 parameter.data = parameter.data.clone() * 1.1
         elif self.what == "freeze":
             net.module_.heads.own.requires_grad_(False)
+        elif self.what == "optimizer":
+            net.optimizer_ = torch.optim.SGD(net.module_.parameters(), lr=0.01)
         elif self.what == "rate":
             net.optimizer_.param_groups[0]["lr"] = 0.0
 
@@ -180,10 +194,9 @@ class Meddler(Callback):
                 parameter.grad.clamp_(-1e-4, 1e-4)
 
 
-@pytest.mark.parametrize("what", ["state", "weights", "freeze", "rate", "gradient"])
+@pytest.mark.parametrize("what", ["state", "weights", "freeze", "optimizer", "rate", "gradient"])
 def test_what_callbacks_change_counts(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
     mine = fitted("adam", "tanh", max_iter=4, callbacks=[Meddler(what)])
     by_autograd(monkeypatch)
-    expected = parameters(fitted("adam", "tanh", max_iter=4, callbacks=[Meddler(what)]))
-    for name, value in parameters(mine).items():
-        torch.testing.assert_close(value, expected[name], rtol=1e-6, atol=1e-9, msg=name)
+    plain = fitted("adam", "tanh", max_iter=4, callbacks=[Meddler(what)])
+    assert_same_parameters(mine, plain)

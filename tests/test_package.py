@@ -1,5 +1,6 @@
 """What importing the package costs, and that README's example runs as pasted."""
 
+import json
 import os
 import re
 import subprocess
@@ -56,6 +57,15 @@ def test_readme_table_is_made_from_the_results(monkeypatch: pytest.MonkeyPatch) 
 
     text = README.read_text(encoding="utf-8")
     assert with_summary(text) == text
+
+
+def test_table_of_speed_is_made_from_the_results(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    from _speed_table import GUIDE, with_table
+
+    rows = json.loads((ROOT / "benchmarks/results/speed.json").read_text(encoding="utf-8"))
+    text = GUIDE.read_text(encoding="utf-8")
+    assert with_table(text, rows) == text
 
 
 def test_main_example_beats_a_model_per_task_and_a_pooled_one(tmp_path: Path) -> None:
