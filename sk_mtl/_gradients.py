@@ -7,7 +7,7 @@ module of the user's, which may be anything, goes through autograd; the rest doe
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import pairwise
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -22,7 +22,6 @@ from sk_mtl._shared import SharedModule
 
 _STACKED = 64  # columns of all heads, up to which all tasks' outputs cost less than choosing
 
-Layers = list[tuple[nn.Linear, nn.Module]]  # each with its activation
 Backward = Callable[[Tensor], Tensor | None]
 
 
@@ -117,44 +116,56 @@ def by_hand(network: AlignedNetwork) -> bool:
     )
 
 
-def _built_in_layers(shared: nn.Module) -> Layers | None:
-    """Layers and their activations; None if they are not those of `fully_connected`."""
-    module = shared.module if isinstance(shared, SharedModule) else None
-    if type(module) is not nn.Sequential:
-        return None
-    pairs: Any = list(pairwise(module))[::2]
-    known = all(
-        type(layer) is nn.Linear and layer.bias is not None and type(activation) in _SLOPES
-        for layer, activation in pairs
-    )
-    trains = all(parameter.requires_grad for parameter in module.parameters())
-    return pairs if known and trains and 2 * len(pairs) == len(module) else None
+@dataclass(frozen=True)
+class _Layer:
+    """A layer with its activation, and the gradient before that from what it has put out."""
+
+    weight: Tensor
+    bias: Tensor
+    activate: Callable[[Tensor], Tensor]
+    slope: Callable[[Tensor, Tensor], Tensor]
 
 
-_SLOPES: dict[type[nn.Module], Callable[[Tensor, Tensor], Tensor]] = {
-    nn.Identity: lambda grad, out: grad,
-    nn.ReLU: lambda grad, out: grad * out.sign(),
-    nn.Tanh: lambda grad, out: grad * (1 - out * out),
-    nn.Sigmoid: lambda grad, out: grad * (out * (1 - out)),
+_ACTIVATIONS: dict[type[nn.Module], Any] = {
+    nn.Identity: (lambda z: z, lambda grad, out: grad),
+    nn.ReLU: (torch.relu, lambda grad, out: grad * out.sign()),
+    nn.Tanh: (torch.tanh, lambda grad, out: grad * (1 - out * out)),
+    nn.Sigmoid: (torch.sigmoid, lambda grad, out: grad * (out * (1 - out))),
 }
-"""The gradient before an activation, from that after it and from what it has put out."""
 
 
-def _through_layers(layers: Layers, aligned: Tensor, needs_grad: bool) -> tuple[Tensor, Backward]:
+def _built_in_layers(shared: nn.Module) -> list[_Layer] | None:
+    """The layers of `fully_connected`; None if there are others, or some are held still."""
+    module: Any = shared.module if isinstance(shared, SharedModule) else None
+    if type(module) is not nn.Sequential or not all(p.requires_grad for p in module.parameters()):
+        return None
+    if len(module) % 2:
+        return None
+    layers = []
+    for layer, activation in zip(module[::2], module[1::2], strict=True):
+        known = type(layer) is nn.Linear and layer.bias is not None
+        if not known or type(activation) not in _ACTIVATIONS:
+            return None
+        layers.append(_Layer(layer.weight, layer.bias, *_ACTIVATIONS[type(activation)]))
+    return layers
+
+
+def _through_layers(
+    layers: list[_Layer], aligned: Tensor, needs_grad: bool
+) -> tuple[Tensor, Backward]:
     """The last layer's outputs; the way back to the layers' inputs where that is of use."""
-    weights = [layer.weight for layer, _ in layers]
     outputs = [aligned]
-    for (layer, activation), weight in zip(layers, weights, strict=True):
-        outputs.append(activation(torch.addmm(layer.bias, outputs[-1], weight.t())))
+    for layer in layers:
+        outputs.append(layer.activate(torch.addmm(layer.bias, outputs[-1], layer.weight.t())))
 
     def backward(grad: Tensor) -> Tensor | None:
         for j in reversed(range(len(layers))):
-            layer, activation = layers[j]
-            grad = _SLOPES[type(activation)](grad, outputs[j + 1])
-            _grad(weights[j]).addmm_(grad.t(), outputs[j])
+            layer = layers[j]
+            grad = layer.slope(grad, outputs[j + 1])
+            _grad(layer.weight).addmm_(grad.t(), outputs[j])
             _grad(layer.bias).add_(grad.sum(dim=0))
             if j or needs_grad:
-                grad = grad @ weights[j]
+                grad = grad @ layer.weight
         return grad if needs_grad else None
 
     return outputs[-1], backward
@@ -178,20 +189,20 @@ def _through_heads(
 
         return outputs, grouped_backward
 
-    stacked = weight.permute(1, 0, 2).reshape(n_inputs, -1)
-    outputs = torch.addmm(bias.reshape(-1), inputs, stacked).view(-1, n_tasks, n_columns)
-    place = None
-    if segments is not None:
-        outputs = outputs.view(-1, n_columns)
-        if n_tasks > 1:
-            place = torch.arange(0, len(outputs), n_tasks, device=inputs.device) + segments.task
-            outputs = outputs.index_select(0, place)
+    n_rows = inputs.shape[0]
+    stacked = (weight if n_tasks == 1 else weight.permute(1, 0, 2)).reshape(n_inputs, -1)
+    outputs, place = torch.addmm(bias.reshape(-1), inputs, stacked), None
+    if segments is None:
+        outputs = outputs.view(n_rows, n_tasks, n_columns)
+    elif n_tasks > 1:
+        place = torch.arange(0, n_rows * n_tasks, n_tasks, device=inputs.device) + segments.task
+        outputs = outputs.view(-1, n_columns).index_select(0, place)
 
     def backward(grad: Tensor) -> Tensor:
         if place is not None:
-            everywhere = grad.new_zeros(len(inputs) * n_tasks, n_columns)
+            everywhere = grad.new_zeros(n_rows * n_tasks, n_columns)
             grad = everywhere.index_copy_(0, place, grad)
-        grad = grad.view(len(inputs), -1)
+        grad = grad.reshape(n_rows, -1)
         grad_weight = (inputs.t() @ grad).view(n_inputs, n_tasks, n_columns).permute(1, 0, 2)
         _add_to_heads(heads, grad_weight, grad.sum(dim=0).view(n_tasks, n_columns))
         return grad @ stacked.t()
@@ -206,10 +217,10 @@ def _add_to_heads(heads: TaskHeads, grad_weight: Tensor, grad_bias: Tensor) -> N
         grad_bias = grad_bias * heads.has_weights
     _grad(heads.own).add_(grad_weight)
     _grad(heads.own_bias).add_(grad_bias)
-    if len(heads.own) == 1:
+    if heads.own.shape[0] == 1:
         _grad(heads.shared).add_(grad_weight)
         _grad(heads.shared_bias).add_(grad_bias)
-    elif len(heads.shared) == 1:
+    elif heads.shared.shape[0] == 1:
         _grad(heads.shared)[0].add_(grad_weight.sum(dim=0))
         _grad(heads.shared_bias)[0].add_(grad_bias.sum(dim=0))
     else:

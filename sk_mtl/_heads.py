@@ -124,7 +124,7 @@ class TaskHeads(nn.Module):
 
     def _of_family(self, values: Tensor) -> Tensor:
         """Those of each task's family; of the only one, for all tasks."""
-        return values if len(values) == 1 else values.index_select(0, self.family)
+        return values if values.shape[0] == 1 else values.index_select(0, self.family)
 
     def of_families(self) -> tuple[Tensor, Tensor]:
         """Weights and biases of the families' heads, with the mean gain of their tasks."""

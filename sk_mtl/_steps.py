@@ -52,9 +52,10 @@ class Steps:
 
     def serve(self, network: AlignedNetwork, optimizer: torch.optim.Optimizer) -> bool:
         """Whether they are still those of a net: nobody has put anything else in their place."""
+        training = {id(p) for p in network.parameters() if p.requires_grad}
         return (
-            network is self.gradients.network
-            and optimizer is self.optimizer
+            optimizer is self.optimizer
+            and training == {id(p) for vector in self.vectors for p in vector.parameters}
             and self.optimizer.is_attached()
             and all(vector.is_whole() for vector in self.vectors)
         )

@@ -212,7 +212,7 @@ class MiniBatchNet(_TaskNet):
             for callback in begin:
                 callback.on_batch_begin(self, batch=batch, training=True)
             inputs, target = batch
-            n_rows = len(inputs["rows"])
+            n_rows = inputs["rows"].shape[0]
             scale = self.n_rows_ / n_rows / self.total_weight_
             with torch.no_grad():
                 loss, outputs = steps.gradient(inputs, target, scale, 1 / self.total_weight_)

@@ -117,10 +117,10 @@ class _Moments:
             )
             first.lerp_(gradient, 1 - beta1)
             second.mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
-            room = self._room[: len(first)]
+            room = self._room[: first.shape[0]]
             torch.sqrt(second, out=room).add_(eps * correction)
             move = torch.div(first, room, out=room)
-            own = rate if len(rate) == 1 else rate[part]
+            own = rate if rate.shape[0] == 1 else rate[part]
             self.vector.values[part].addcmul_(move, own, value=-correction / (1 - beta1**steps))
 
     def _rate(self) -> Tensor:
