@@ -139,10 +139,11 @@ def _built_in_layers(shared: nn.Module) -> list[_Layer] | None:
     module: Any = shared.module if isinstance(shared, SharedModule) else None
     if type(module) is not nn.Sequential or not all(p.requires_grad for p in module.parameters()):
         return None
-    if len(module) % 2:
+    modules: list[Any] = list(module)
+    if len(modules) % 2:
         return None
     layers = []
-    for layer, activation in zip(module[::2], module[1::2], strict=True):
+    for layer, activation in zip(modules[::2], modules[1::2], strict=True):
         known = type(layer) is nn.Linear and layer.bias is not None
         if not known or type(activation) not in _ACTIVATIONS:
             return None

@@ -192,9 +192,11 @@ def chunk_moments(
         centre, variance = mean_variance_axis(X, axis=0, weights=row_weight)
         scatter, unsubtracted = variance * totals.sum(), centre
     else:
-        centre = (row_weight / totals.sum()) @ X
-        X, unsubtracted = X - centre.astype(X.dtype), np.zeros_like(centre)
-        scatter = row_weight @ np.square(X)
+        share = (row_weight / totals.sum()).astype(X.dtype)  # no copy of X in another precision
+        X = X - (centre := share @ X)
+        centre = centre.astype(np.float64)
+        scatter = (share @ np.square(X)) * totals.sum()
+        unsubtracted = np.zeros_like(centre)
 
     def product(A: Array) -> Array:
         """``A.T @ (X - centre)`` that keeps sparse X sparse."""
