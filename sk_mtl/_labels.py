@@ -150,8 +150,9 @@ class LabelSet:
                 "pass a wide y with one column per task."
             )
         check_classification_targets(values)
-        union, codes = np.unique(values, return_inverse=True)
-        pairs = np.unique(task * len(union) + codes)
+        union = distinct(values)
+        codes = np.searchsorted(union, values)
+        pairs = np.flatnonzero(np.bincount(task * len(union) + codes))
         per_task = [union[pairs[pairs // len(union) == t] % len(union)] for t in range(len(ids))]
         _refuse_unlabelled(per_task, ids)
         per_task = _complete_lone_classes(per_task, known)

@@ -13,7 +13,7 @@ from scipy.sparse import csr_array
 from sklearn.exceptions import DataConversionWarning
 
 from sk_mtl import MultiTaskAlignedClassifier
-from sk_mtl._labels import MISSING, LabelSet, read_columns, read_labels
+from sk_mtl._labels import MISSING, LabelSet, distinct, read_columns, read_labels
 from sk_mtl._plan import HeadPlan
 
 IDS = np.array(["n", "s"])
@@ -483,3 +483,14 @@ def test_y_of_the_wrong_kind():
     with pytest.warns(DataConversionWarning, match="column-vector"):
         model.fit(X, [[0], [1], [0], [1]])
     assert model.predict(X).shape == (4,)
+
+
+@pytest.mark.parametrize("n_values", [2, 15, 40, 5000])
+@pytest.mark.parametrize("kind", [np.int64, np.float32, str])
+def test_distinct_labels_of_many_rows(n_values: int, kind: Any) -> None:
+    rng = np.random.default_rng(0)
+    labels = rng.integers(-3, n_values, 20_000)
+    labels[-1] = n_values + 7  # comes late
+    labels = labels.astype(kind)
+    np.testing.assert_array_equal(distinct(labels), np.unique(labels))
+    np.testing.assert_array_equal(distinct(labels[:0]), labels[:0])
