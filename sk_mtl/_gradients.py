@@ -190,23 +190,25 @@ def _through_heads(
 
         return outputs, grouped_backward
 
-    n_rows = inputs.shape[0]
-    stacked = (weight if n_tasks == 1 else weight.permute(1, 0, 2)).reshape(n_inputs, -1)
-    outputs, place = torch.addmm(bias.reshape(-1), inputs, stacked), None
+    # A column of the outputs for each row of these: much faster where there are few.
+    stacked = weight.mT.reshape(-1, n_inputs)
+    of_all = torch.addmm(bias.reshape(-1, 1), stacked, inputs.t())
+    n_rows, choice = inputs.shape[0], None
+    outputs = of_all.t()
     if segments is None:
         outputs = outputs.view(n_rows, n_tasks, n_columns)
     elif n_tasks > 1:
-        place = torch.arange(0, n_rows * n_tasks, n_tasks, device=inputs.device) + segments.task
-        outputs = outputs.view(-1, n_columns).index_select(0, place)
+        choice = segments.task.expand(1, n_columns, n_rows)
+        outputs = of_all.view(n_tasks, n_columns, n_rows).gather(0, choice)[0].t()
 
     def backward(grad: Tensor) -> Tensor:
-        if place is not None:
-            everywhere = grad.new_zeros(n_rows * n_tasks, n_columns)
-            grad = everywhere.index_copy_(0, place, grad)
-        grad = grad.reshape(n_rows, -1)
-        grad_weight = (inputs.t() @ grad).view(n_inputs, n_tasks, n_columns).permute(1, 0, 2)
-        _add_to_heads(heads, grad_weight, grad.sum(dim=0).view(n_tasks, n_columns))
-        return grad @ stacked.t()
+        grad = grad.reshape(n_rows, -1).t()
+        if choice is not None:
+            everywhere = grad.new_zeros(n_tasks, n_columns, n_rows)
+            grad = everywhere.scatter_(0, choice, grad.unsqueeze(0)).view(-1, n_rows)
+        grad_weight = (grad @ inputs).view(n_tasks, n_columns, n_inputs).mT
+        _add_to_heads(heads, grad_weight, grad.sum(dim=1).view(n_tasks, n_columns))
+        return grad.t() @ stacked
 
     return outputs, backward
 
@@ -254,15 +256,21 @@ def _cross_entropy(
             flat, positive, weight, reduction="sum"
         )
         return loss, ((torch.sigmoid(flat) - positive) * weight).unsqueeze(-1)
-    log_probability = torch.log_softmax(logits, dim=-1)
-    column = columns.unsqueeze(-1)
     if gaps:
-        column = column.clamp(min=0)
-        log_probability.masked_fill_((weight == 0).unsqueeze(-1), 0.0)
+        columns = columns.clamp(min=0)
+    across = -1
+    if logits.ndim == 2:  # classes along the first axis, where torch is faster
+        across, logits, columns = 0, logits.t(), columns.unsqueeze(0)
+    else:
+        columns = columns.unsqueeze(-1)
+    weight = weight.view(columns.shape)
+    log_probability = torch.log_softmax(logits, dim=across)
+    if gaps:
+        log_probability.masked_fill_(weight == 0, 0.0)
     minus = -weight
-    loss = torch.dot(log_probability.gather(-1, column).view(-1), minus.view(-1))
-    grad = log_probability.exp_().mul_(weight.unsqueeze(-1))
-    return loss, grad.scatter_add_(-1, column, minus.unsqueeze(-1))
+    loss = torch.dot(log_probability.gather(across, columns).view(-1), minus.view(-1))
+    grad = log_probability.exp_().mul_(weight).scatter_add_(across, columns, minus)
+    return loss, grad.t() if across == 0 else grad
 
 
 def _squared_error(
