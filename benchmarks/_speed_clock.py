@@ -32,7 +32,7 @@ class Epochs:
     """
 
     train: Callable[[int], object]
-    more: int = 4
+    more: int = 10
     parts: float = 1.0
 
     def __call__(self) -> None:
