@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from sk_mtl._scaling import parts
 from sk_mtl._tasks import Array, listing
 
 _NOT_SINGULAR = 1e-9  # smallest eigenvalue, relative to the largest
@@ -106,8 +107,12 @@ def _by_task(rows: Array, task: Array | None, n_tasks: int | None = None) -> lis
 
 def _covariance(rows: Array, weight: Array) -> Array:
     share = weight / weight.sum()
-    centred = (rows - share @ rows) * np.sqrt(share)[:, None]
-    return np.asarray(centred.T @ centred)
+    mean = share @ rows
+    total = np.zeros((rows.shape[1], rows.shape[1]))
+    for part in parts(rows):
+        centred = (rows[part] - mean) * np.sqrt(share[part])[:, None]
+        total += centred.T @ centred
+    return total
 
 
 def _power(matrix: Array, power: float) -> Array:

@@ -45,33 +45,35 @@ class InputScaler:
         n_features = X.shape[-1]
         if kind is None:
             return cls(np.zeros(n_features), np.ones(n_features))
-        X, _, row_weight = every_position(X.astype(np.float64, copy=False), None, row_weight)
+        X, _, row_weight = every_position(X, None, row_weight)
         share = row_weight / row_weight.sum()
-        mean = share @ X
-        centred = X - mean
-        variance = share @ centred**2
+        mean = sum((share[part] @ X[part] for part in parts(X)), np.zeros(n_features))
+        rows = _fewer_rows(X, mean, share)
+        variance = np.einsum("ij,ij->j", rows, rows)
         if not np.isfinite(variance).all():
             raise ValueError(
                 f"X holds values up to {np.abs(X).max():.3g}, too large to square. Divide its "
                 "columns by their size."
             )
         deviation: Floats = np.ones(n_features)
-        if not _are_principal_components(centred * np.sqrt(share)[:, None]):
+        if not _are_principal_components(rows):
             deviation = _floored_deviation(variance)
-        centred /= deviation
+        rows = rows / deviation
         if kind == "standard":
             weight = 1 / deviation
         else:
-            root = _root_covariance(centred * np.sqrt(share)[:, None])
-            centred = centred @ root
+            root = _root_covariance(rows)
+            rows = rows @ root
             weight = root / deviation[:, None]
-        norm = np.sqrt(share @ np.einsum("ij,ij->i", centred, centred))
+        norm = np.linalg.norm(rows)
         return cls(mean, weight / (norm or 1.0))
 
     def transform(self, X: Floats) -> Floats:
         """Rows of shape (n_rows, ..., n_features), scaled; NaN stays NaN."""
-        centred = X - self.mean
-        scaled: Floats = centred * self.weight if self.weight.ndim == 1 else centred @ self.weight
+        scaled = np.empty(X.shape, np.result_type(X, self.mean))
+        for part in parts(X):
+            centred = X[part] - self.mean
+            scaled[part] = centred * self.weight if self.weight.ndim == 1 else centred @ self.weight
         return scaled
 
     def centre(self, X: Floats) -> Floats:
@@ -99,6 +101,23 @@ def every_position(
     real = ~np.isnan(X[..., 0])
     row = np.nonzero(real)[0]
     return X[real], None if task is None else task[row], row_weight[row]
+
+
+def parts(X: Floats) -> list[slice]:
+    """Rows that are in memory in double precision at a time."""
+    size = max(8192, 8 * X.shape[-1])
+    return [slice(start, start + size) for start in range(0, len(X), size)]
+
+
+def _fewer_rows(X: Floats, mean: Floats, share: Floats) -> Floats:
+    """Rows whose ``rows.T @ rows`` is the covariance, at most as many as there are features."""
+    factor = np.empty((0, X.shape[1]))
+    for part in parts(X):
+        centred = (X[part] - mean) * np.sqrt(share[part])[:, None]
+        factor = np.vstack([factor, centred])
+        if len(factor) > X.shape[1]:
+            factor = np.asarray(np.linalg.qr(factor, mode="r"))
+    return factor
 
 
 def _are_principal_components(rows: Floats) -> bool:
