@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 _FEW = 16  # outputs, for which a product is several times faster the other way round
+MANY = 256  # rows, from which on it is: fewer have the same outputs to the bit in any order
 
 Bounds = list[tuple[int, int, int]]
 
@@ -71,7 +72,7 @@ class _GroupedProduct(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, rows: Tensor, weight: Tensor, bounds: Bounds) -> Tensor:
         n_rows, n_outputs = rows.shape[0], weight.shape[2]
-        if n_outputs <= _FEW:
+        if n_outputs <= _FEW and n_rows >= MANY:
             turned = rows.new_empty(n_outputs, n_rows)
             for task, start, stop in bounds:
                 torch.mm(weight[task].t(), rows[start:stop].t(), out=turned[:, start:stop])

@@ -100,8 +100,8 @@ class TaskHeads(nn.Module):
         if segments is not None:
             return grouped_product(features, weight, segments) + segments.spread(bias)
         n_tasks, n_inputs, n_columns = weight.shape
-        stacked = weight.mT.reshape(-1, n_inputs)
-        return (stacked @ features.t()).t().view(-1, n_tasks, n_columns) + bias
+        stacked = weight.permute(1, 0, 2).reshape(n_inputs, n_tasks * n_columns)
+        return (features @ stacked).view(-1, n_tasks, n_columns) + bias
 
     def of_tasks(self) -> tuple[Tensor, Tensor]:
         """Weights and biases of the tasks' heads; -inf closes a column.

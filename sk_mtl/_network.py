@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from sk_mtl._alignment import Alignment
-from sk_mtl._grouped import Segments
+from sk_mtl._grouped import MANY, Segments
 from sk_mtl._heads import TaskHeads
 from sk_mtl._shared import SharedModule, SharedModules, padding_mask
 
@@ -212,6 +212,6 @@ def probabilities(logits: Tensor) -> Tensor:
     if logits.shape[-1] == 1:
         positive = torch.sigmoid(logits)
         return torch.cat([1 - positive, positive], dim=-1)
-    if logits.ndim == 2:  # across few columns, torch is faster the other way round
+    if logits.ndim == 2 and len(logits) >= MANY:  # torch is faster across the first axis
         return torch.softmax(logits.t().contiguous(), dim=0).t()
     return torch.softmax(logits, dim=-1)
