@@ -187,21 +187,18 @@ def chunk_moments(
         blocks.append(block)
     W = np.column_stack(entry_weights)
     totals, row_weight = W.sum(axis=0), W.sum(axis=1)
+    X = X.astype(np.float64, copy=False)
     if issparse(X):
-        X = X.astype(np.float64, copy=False)
         centre, variance = mean_variance_axis(X, axis=0, weights=row_weight)
         scatter, unsubtracted = variance * totals.sum(), centre
     else:
-        share = (row_weight / totals.sum()).astype(X.dtype)  # no copy of X in another precision
-        X = X - (centre := share @ X)
-        centre = centre.astype(np.float64)
-        scatter = (share @ np.square(X)) * totals.sum()
-        unsubtracted = np.zeros_like(centre)
+        centre = (row_weight / totals.sum()) @ X
+        X, unsubtracted = X - centre, np.zeros_like(centre)
+        scatter = row_weight @ np.square(X)
 
     def product(A: Array) -> Array:
         """``A.T @ (X - centre)`` that keeps sparse X sparse."""
-        A = A.astype(X.dtype, copy=False)
-        return np.asarray(A.T @ X - np.outer(A.sum(axis=0), unsubtracted), dtype=np.float64)
+        return np.asarray(A.T @ X - np.outer(A.sum(axis=0), unsubtracted))
 
     y_means = [w @ block / w.sum() for w, block in zip(entry_weights, blocks, strict=True)]
     centred = [block - mean for block, mean in zip(blocks, y_means, strict=True)]

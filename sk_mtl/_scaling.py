@@ -77,8 +77,8 @@ class InputScaler:
         return scaled
 
     def centre(self, X: Floats) -> Floats:
-        """``x - mean`` in the precision of the rows."""
-        return X - self.mean.astype(X.dtype, copy=False)
+        """``x - mean``, in double precision: features may lie far off."""
+        return X - self.mean
 
     def after(self, other: InputScaler) -> Floats:
         """The matrix from the other's z to this one's, but for the means."""

@@ -355,3 +355,14 @@ def test_features_too_large_to_predict_from_are_refused() -> None:
     model.fit(X, y, task=task)
     with pytest.raises(ValueError, match=r"too large for torch\.float32"):
         model.predict(1e50 * X, task=task)
+
+
+def test_float32_features_that_lie_far_off_keep_their_digits() -> None:
+    """A mean rounded to float32 would be off by a good part of a standard deviation."""
+    rng = np.random.default_rng(0)
+    X = (1e4 + 1e-3 * rng.standard_normal((200, 3))).astype(np.float32)
+    y = rng.integers(0, 2, 200)
+    settings: dict[str, Any] = {"alignment": None, "random_state": 0, "dtype": "float64"}
+    model = MultiTaskAlignedClassifier(**settings).fit(X, y)
+    expected = model.predict_proba(X.astype(np.float64))
+    np.testing.assert_allclose(model.predict_proba(X), expected, rtol=1e-6)
