@@ -13,22 +13,17 @@ Results go to a JSON file after each fit: a run that was interrupted goes on whe
 table is printed, and written beside the JSON file as markdown.
 """
 
-import argparse
-import json
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import torch
 from sklearn.decomposition import PCA
-from threadpoolctl import threadpool_limits
 
 from _baselines import per_task
-from _data import Tasks, data_folder
+from _data import Tasks
 from _loaders import LOADERS
 from _ours import aligned, aligned_cv
-from _results import write, write_results
-from _scores import score
+from _resumable import run_all
 from _splits import split
 from _table import Row, gain, markdown, mean
 
@@ -71,16 +66,14 @@ def table(rows: list[Row]) -> str:
     return f"# Principal components of other rows\n\n{markdown(lines)}\n\n{ABOUT}\n"
 
 
+def sides(row: Row) -> tuple[Tasks, Tasks]:
+    """The rows of a setting, with its features."""
+    both = split(LOADERS[row["data"]](), row["m"], row["seed"])
+    return both if row["features"] == FEATURES[0] else reduced(*both)
+
+
 def main() -> None:
     """Run what is not done yet and print the table."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--tables", action="store_true", help="run nothing")
-    parser.add_argument("--out", type=Path, default=RESULTS, help="JSON file of the results")
-    arguments = parser.parse_args()
-    out: Path = arguments.out
-    rows: list[Row] = json.loads(out.read_text(encoding="utf-8")) if out.is_file() else []
-    done = {key(row) for row in rows}
-    torch.set_num_threads(1)
     settings = [
         {"data": name, "m": m, "method": method, "features": features, "seed": seed}
         for seed in range(SEEDS)
@@ -89,19 +82,7 @@ def main() -> None:
         for features in FEATURES
         for method in METHODS
     ]
-    todo = [] if arguments.tables else [row for row in settings if key(row) not in done]
-    if todo:
-        data_folder()
-    with threadpool_limits(1):
-        for row in todo:
-            sides = split(LOADERS[row["data"]](), row["m"], row["seed"])
-            train, test = sides if row["features"] == FEATURES[0] else reduced(*sides)
-            answers = METHODS[row["method"]](train, test.without_labels(), row["seed"])
-            rows.append(row | {"score": round(score(test, answers), 3)})
-            write_results(out, rows, key)
-            print(*key(row), rows[-1]["score"], flush=True)
-    print("\n" + table(rows))
-    write(out.with_suffix(".md"), table(rows))
+    run_all(__doc__ or "", RESULTS, settings, key, sides, METHODS, table)
 
 
 if __name__ == "__main__":

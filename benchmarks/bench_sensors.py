@@ -15,24 +15,20 @@ Results go to a JSON file after each fit: a run that was interrupted goes on whe
 table is printed, and written beside the JSON file as markdown.
 """
 
-import argparse
-import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import torch
 from scipy.stats import ortho_group
 from sklearn.decomposition import PCA
-from threadpoolctl import threadpool_limits
 
 from _baselines import one_by_one, per_task
-from _data import Tasks, data_folder
+from _data import Tasks
 from _loaders import LOADERS
 from _ours import fitted_answers
-from _results import write, write_results
-from _scores import Answer, score
+from _resumable import run_all
+from _scores import Answer
 from _splits import split
 from _table import Row, gain, markdown, mean
 from sk_mtl import MultiTaskAlignedClassifierCV
@@ -119,16 +115,14 @@ def table(rows: list[Row]) -> str:
     return f"# Tasks measured by different instruments\n\n{markdown(lines)}\n\n{ABOUT}\n"
 
 
+def sides(row: Row) -> tuple[Tasks, Tasks]:
+    """The rows of a setting, as its instruments show them."""
+    both = split(LOADERS[row["data"]](), row["m"], row["seed"])
+    return measured(*both, row["measured by"], row["seed"])
+
+
 def main() -> None:
     """Run what is not done yet and print the table."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--tables", action="store_true", help="run nothing")
-    parser.add_argument("--out", type=Path, default=RESULTS, help="JSON file of the results")
-    arguments = parser.parse_args()
-    out: Path = arguments.out
-    rows: list[Row] = json.loads(out.read_text(encoding="utf-8")) if out.is_file() else []
-    done = {key(row) for row in rows}
-    torch.set_num_threads(1)
     settings = [
         {"data": name, "m": m, "measured by": instruments, "method": method, "seed": seed}
         for seed in range(SEEDS)
@@ -137,19 +131,7 @@ def main() -> None:
         for instruments in INSTRUMENTS
         for method in METHODS
     ]
-    todo = [] if arguments.tables else [row for row in settings if key(row) not in done]
-    if todo:
-        data_folder()
-    with threadpool_limits(1):
-        for row in todo:
-            sides = split(LOADERS[row["data"]](), row["m"], row["seed"])
-            train, test = measured(*sides, row["measured by"], row["seed"])
-            answers = METHODS[row["method"]](train, test.without_labels(), row["seed"])
-            rows.append(row | {"score": round(score(test, answers), 3)})
-            write_results(out, rows, key)
-            print(*key(row), rows[-1]["score"], flush=True)
-    print("\n" + table(rows))
-    write(out.with_suffix(".md"), table(rows))
+    run_all(__doc__ or "", RESULTS, settings, key, sides, METHODS, table)
 
 
 if __name__ == "__main__":
