@@ -119,7 +119,7 @@ def main() -> None:
                         found = measure_memory(case, min(3, arguments.rounds))
                     same = {(line["work"], line["threads"]) for line in found}
                     rows = [old for old in rows if (old["work"], old["threads"]) not in same]
-                    rows += found
+                    rows = sorted(rows + found, key=key)
                     write_results(out, rows, key)
                     for line in found:
                         print(*(line[f] for f in ("work", "against", "threads")), end=" ")
