@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from scipy.linalg import eigh
 from skorch.callbacks import EarlyStopping, EpochScoring
 
 from sk_mtl._alignment import Alignment, DiagonalAlignment, FullAlignment, LowRankAlignment
@@ -128,7 +129,8 @@ def build_alignment(
     if kind == "diagonal":
         return DiagonalAlignment(n_tasks, n_features, start)
     scaled = scaled * np.sqrt(weight)[:, None]
-    strongest = np.linalg.eigh(scaled.T @ scaled)[1][:, : -rank - 1 : -1]
+    last = (n_features - rank, n_features - 1)
+    strongest = eigh(scaled.T @ scaled, subset_by_index=last)[1][:, ::-1]
     return LowRankAlignment(n_tasks, torch.as_tensor(strongest.copy()), start)
 
 

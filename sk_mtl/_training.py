@@ -6,15 +6,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import torch
-from scipy.optimize import OptimizeResult, minimize
 from skorch.callbacks import Callback, EarlyStopping, EpochScoring
 from torch import Tensor
 
 from sk_mtl._batches import ROWS_AT_A_TIME, Batch, TaskBatches, TaskDataset
 from sk_mtl._gradients import Gradients, by_hand
+from sk_mtl._lbfgs import minimize
 from sk_mtl._losses import Target
 from sk_mtl._schedule import Stage
 from sk_mtl._scored_rows import ScoredNet
@@ -289,23 +287,22 @@ class FullBatchNet(_TaskNet):
         stiffness = self.module_.stiffness()
         # In units of its prior's standard deviation each parameter matters about the same, which
         # takes L-BFGS a fraction of the iterations. An unpenalised one has a unit of 1.
-        unit = _array(vector.join([stiffness.get(name, 0.0) for name in named]))
-        unit = 1 / np.sqrt(np.where(unit > 0, unit, 1.0))
-        accepted = _array(vector.values) / unit
+        unit = _double(vector.join([stiffness.get(name, 0.0) for name in named]))
+        unit = torch.where(unit > 0, unit, 1.0).rsqrt()
+        accepted = _double(vector.values) / unit
         find_gradient = self._by_hand(vector, list(named)) or self._by_autograd(vector)
 
-        def objective(flat: npt.NDArray[np.float64]) -> tuple[float, npt.NDArray[np.float64]]:
+        def objective(flat: Tensor) -> tuple[float, Tensor]:
             if between_epochs:
                 begin_epoch()
-            vector.values.copy_(torch.from_numpy(flat * unit))
+            vector.values.copy_(flat * unit)
             value, outputs[:] = find_gradient(chunks)
-            return value, unit * _array(vector.gradient)
+            return value, unit * _double(vector.gradient)
 
-        def end_epoch(intermediate_result: OptimizeResult) -> None:
+        def end_epoch(flat: Tensor, loss: float) -> None:
             nonlocal accepted, between_epochs
-            accepted = intermediate_result.x.copy()
-            vector.values.copy_(torch.from_numpy(accepted * unit))
-            loss = float(intermediate_result.fun)
+            accepted = flat
+            vector.values.copy_(accepted * unit)
             self.history.record_batch("train_loss", loss)
             self.history.record_batch("train_batch_size", len(train))
             self.notify(
@@ -320,26 +317,15 @@ class FullBatchNet(_TaskNet):
             self.end_epoch(train, valid)
 
         try:
-            result = minimize(
-                objective,
-                accepted,
-                jac=True,
-                method="L-BFGS-B",
-                callback=end_epoch,
-                options={
-                    "maxiter": epochs,
-                    "maxfun": 20 * epochs,
-                    "gtol": 0.1 * self.tol,
-                    "ftol": 0.0,
-                    "maxcor": 10,
-                },
+            found = minimize(
+                objective, accepted, max_iter=epochs, gtol=0.1 * self.tol, on_iteration=end_epoch
             )
-            if result.nit == 0:  # the start is the optimum, or not finite
-                end_epoch(result)
+            if found.n_iter == 0:  # the start is the optimum, or not finite
+                end_epoch(found.x, found.value)
         finally:
-            vector.values.copy_(torch.from_numpy(accepted * unit))  # trial steps are taken back
+            vector.values.copy_(accepted * unit)  # trial steps are taken back
             vector.release()
-        return result.status != 1, max(1, result.nit)  # 1: too many iterations
+        return found.converged, max(1, found.n_iter)
 
     def _by_hand(self, vector: ParameterVector, names: list[str]) -> FindGradient | None:
         """What finds the gradient of loss and penalty over batches, if it all goes by hand."""
@@ -379,5 +365,6 @@ class FullBatchNet(_TaskNet):
         return find
 
 
-def _array(tensor: Tensor) -> npt.NDArray[np.float64]:
-    return tensor.detach().to("cpu", torch.float64, copy=True).numpy()
+def _double(tensor: Tensor) -> Tensor:
+    """Where L-BFGS works, whatever device and precision the network has."""
+    return tensor.detach().to("cpu", torch.float64)

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import pytest
 import sklearn
-from scipy.optimize import minimize
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import accuracy_score, roc_auc_score
@@ -23,6 +22,7 @@ from skorch.callbacks import Callback
 
 from helpers import make_tasks
 from sk_mtl import MultiTaskAlignedClassifier, MultiTaskAlignedRegressor
+from sk_mtl._lbfgs import minimize
 from sk_mtl.metrics import TaskScorer
 
 callback = pytest.importorskip("sklearn.callback")
@@ -139,9 +139,9 @@ def test_an_iteration_that_comes_to_nothing_is_no_epoch(monkeypatch: pytest.Monk
     """As at the end of L-BFGS, when its line search finds no better point."""
 
     def search_in_vain(objective: Any, start: Any, **settings: Any) -> Any:
-        result = minimize(objective, start, **settings)
-        objective(result.x + 1)
-        return result
+        outcome = minimize(objective, start, **settings)
+        objective(outcome.x + 1)
+        return outcome
 
     monkeypatch.setattr("sk_mtl._training.minimize", search_in_vain)
     X, y, task = make_tasks()
