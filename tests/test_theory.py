@@ -158,7 +158,7 @@ def clean_and_noisy():
 def cosine_with_truth(task_weight, data):
     X, Y, coef = data
     # Without penalties a path may run off along a valley without end; not from this start.
-    start = PAPER | {"random_state": 1}
+    start = PAPER | {"random_state": 3}
     model = MultiTaskAlignedRegressor(hidden_layer_sizes=1, task_weight=task_weight, **start)
     direction = shared_directions(model.fit(X, Y))[:, 0]
     return abs(direction @ coef[0]) / np.linalg.norm(direction)
