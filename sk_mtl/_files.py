@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import shutil
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import numpy as np
 
+from sk_mtl._replacing import replace
 from sk_mtl._tasks import Array
 
 FORMAT = 1
@@ -35,19 +33,7 @@ def write(path: Path, document: dict[str, Any], arrays: dict[str, Array]) -> Non
     }
     # One entry, because the order of several would be left to chance.
     data = save({**arrays, _DOCUMENT: np.frombuffer(text, np.uint8)}, {"sk_mtl": json.dumps(about)})
-    data = _with_digest(data, _NO_DIGEST, _digest(data))
-    path = path.resolve()  # through links
-    part = path.with_name(f".{uuid4().hex}.part")
-    try:
-        with part.open("xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        if path.exists():
-            shutil.copymode(path, part)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    replace(path, _with_digest(data, _NO_DIGEST, _digest(data)))
 
 
 def read(path: Path) -> tuple[dict[str, Any], dict[str, Array]]:
