@@ -14,7 +14,6 @@ from sk_mtl._tasks import Array
 
 FORMAT = 1
 _DOCUMENT = "document"  # name of the tensor that holds the JSON, in bytes
-_PARTS = {"estimator": str, "params": dict, "fitted": dict, "code": list}  # of every document
 _NO_DIGEST = "0" * 64
 
 
@@ -28,7 +27,7 @@ def write(path: Path, document: dict[str, Any], arrays: dict[str, Array]) -> Non
     about = {
         "format": FORMAT,
         "version": __version__,
-        "estimator": document["estimator"],
+        "estimator": document.get("estimator"),
         "sha256": _NO_DIGEST,
     }
     # One entry, because the order of several would be left to chance.
@@ -67,10 +66,8 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, Array]]:
         document = json.loads(arrays.pop(_DOCUMENT).tobytes())
     except (SafetensorError, KeyError, ValueError, RecursionError) as error:
         raise ValueError(f"{path} is damaged: {error}") from error
-    if not isinstance(document, dict) or any(
-        not isinstance(document.get(name), kind) for name, kind in _PARTS.items()
-    ):
-        raise ValueError(f"{path} is damaged: its document lacks a part.")
+    if not isinstance(document, dict):
+        raise ValueError(f"{path} is damaged: it holds no document.")
     return document, arrays
 
 

@@ -16,7 +16,9 @@ from torch import Tensor
 from sk_mtl._batches import ROWS_AT_A_TIME, Batch, TaskBatches, TaskDataset
 from sk_mtl._gradients import Gradients, by_hand
 from sk_mtl._losses import Target
-from sk_mtl._schedule import Stage
+from sk_mtl._progress import Best, Progress
+from sk_mtl._resuming import Checkpoints
+from sk_mtl._schedule import End, Stage
 from sk_mtl._scored_rows import ScoredNet
 from sk_mtl._steps import Steps, can_step
 from sk_mtl._vector import ParameterVector, VectorPenalty, penalty_of_the_rest
@@ -24,11 +26,14 @@ from sk_mtl._vector import ParameterVector, VectorPenalty, penalty_of_the_rest
 _TURN = 10  # epochs after which L-BFGS gives the turn to the next parameters
 
 FindGradient = Callable[[list[Batch]], tuple[float, list[Tensor]]]  # the loss, and the outputs
-Best = tuple[float, dict[str, Tensor]]  # score on the held-out rows, and the weights that have it
 
 
 class _StageOver(Exception):  # noqa: N818
     """Nothing more to gain for the parameters that a stage trains."""
+
+
+class _StopRequested(Exception):  # noqa: N818
+    """A callback wants the training to end."""
 
 
 class _TaskNet(ScoredNet):
@@ -47,40 +52,55 @@ class _TaskNet(ScoredNet):
         super().__init__(*args, **kwargs)
         self.stopping = stopping
 
-    def train(self, train: TaskDataset, valid: TaskDataset | None, stages: list[Stage]) -> bool:
-        """Go through the stages, and tell whether each that is to converge did."""
+    def train(
+        self,
+        train: TaskDataset,
+        valid: TaskDataset | None,
+        stages: list[Stage],
+        checkpoints: Checkpoints | None = None,
+    ) -> End:
+        """Go through the stages, and tell how that ended."""
         self.n_rows_ = len(train)
         self.total_weight_ = float(train.weight.sum(dtype=torch.float64))
+        self.checkpoints_, self.progress_ = checkpoints, Progress()
         self.notify("on_train_begin", X=train, y=None)
-        converged, best = True, None
-        for stage in stages:
-            before, interrupted = len(self.history), False
+        goes_on = checkpoints is not None and checkpoints.restore(self)
+        at, end = self.progress_, End.CONVERGED
+        while at.stage < len(stages) and end is End.CONVERGED:
+            if not goes_on:
+                at.begin(len(self.history))
+                self.stopping.on_train_begin(self)
+            goes_on = False
+            stage = stages[at.stage]
             try:
-                converged &= self.train_stage(train, valid, stage) or stage.may_be_cut
-            except KeyboardInterrupt:  # from a callback, or from the keyboard
-                interrupted = True
+                at.converged &= self.train_stage(train, valid, stage) or stage.may_be_cut
+            except _StopRequested:
+                end = End.STOPPED
+            except KeyboardInterrupt:
+                end = End.INTERRUPTED
             if valid is not None:
-                best = self._better(best, before)
-            if interrupted:
-                break
-        if best is not None:
-            self.module_.load_state_dict(best[1])
+                at.best = self._better(at.best, at.first_epoch)
+            at.stage += 1
+        if at.best is not None:
+            self.module_.load_state_dict(at.best[1])
         self.notify("on_train_end", X=train, y=None)
-        return converged
+        if end is End.CONVERGED and not at.converged:
+            end = End.CUT_SHORT
+        if checkpoints is not None and end is not End.INTERRUPTED:
+            checkpoints.remove()
+        return end
 
     def train_stage(self, train: TaskDataset, valid: TaskDataset | None, stage: Stage) -> bool:
         """Train as far as a stage goes, and tell whether it converged."""
         self.turns_ = stage.turns
         self.resting_: tuple[str, ...] = ()
-        before = len(self.history)
-        self.stopping.on_train_begin(self)
         try:
             return self.train_on(train, valid, stage.epochs)
         except _StageOver:
             return True
         finally:
             self._drop_unfinished_epoch()
-            if len(self.history) > before:
+            if len(self.history) > self.progress_.first_epoch:
                 self.stopping.on_train_end(self)
 
     def _better(self, best: Best | None, since: int) -> Best | None:
@@ -132,8 +152,27 @@ class _TaskNet(ScoredNet):
         return loss
 
     def train_on(self, train: TaskDataset, valid: TaskDataset | None, epochs: int) -> bool:
-        """Train for a number of epochs at most, and tell whether the optimum was reached."""
+        """Train for a number of epochs at most, and tell whether the optimum was reached.
+
+        Goes on from ``progress_``, and keeps it.
+        """
         raise NotImplementedError
+
+    def notify(self, method_name: str, **kwargs: Any) -> None:
+        """As skorch, but a callback that wants the training to end is not the keyboard."""
+        getattr(self, method_name)(self, **kwargs)
+        self.tell([callback for _, callback in self.callbacks_], method_name, **kwargs)
+
+    def tell(self, callbacks: list[Any], event: str, **kwargs: Any) -> None:
+        for callback in callbacks:
+            try:
+                getattr(callback, event)(self, **kwargs)
+            except KeyboardInterrupt as interrupt:
+                raise _StopRequested if _may_stop(callback) else interrupt from interrupt
+
+    def keep_checkpoint(self) -> bool:
+        """Write a checkpoint if it is time for one, and tell whether it was."""
+        return self.checkpoints_ is not None and self.checkpoints_.keep(self)
 
     def _drop_unfinished_epoch(self) -> None:
         """Forget an epoch that an interrupt, or the end of L-BFGS, has cut short."""
@@ -153,14 +192,14 @@ class _TaskNet(ScoredNet):
                 prefix="valid",
                 step_fn=self.validation_step,
             )
-        interrupt = None
+        end: BaseException | None = None
         for _, callback in self.callbacks_:
             try:
                 callback.on_epoch_end(self, dataset_train=train, dataset_valid=valid)
-            except KeyboardInterrupt as request:
-                interrupt = request
-        if interrupt is not None:
-            raise interrupt
+            except KeyboardInterrupt as interrupt:
+                end = _StopRequested() if _may_stop(callback) else interrupt
+        if end is not None:
+            raise end
         try:
             self.stopping.on_epoch_end(self)
         except KeyboardInterrupt:
@@ -171,12 +210,14 @@ class MiniBatchNet(_TaskNet):
     """Trains by an optimizer of torch, on batches."""
 
     def train_on(self, train: TaskDataset, valid: TaskDataset | None, epochs: int) -> bool:
-        batches = self.get_iterator(train, training=True)
+        at, batches = self.progress_, self.get_iterator(train, training=True)
+        if at.order is not None:
+            batches.set_state(at.order)
         steps: Steps | None = None
         try:
-            for epoch in range(epochs):
+            while at.epochs < epochs:
                 self.begin_epoch(train, valid)
-                with self.turn(epoch):
+                with self.turn(at.epochs):
                     steps = self._steps(steps)
                     if steps is not None:
                         self.run_steps(batches, steps)
@@ -185,6 +226,10 @@ class MiniBatchNet(_TaskNet):
                             batches, training=True, prefix="train", step_fn=self.train_step
                         )
                 self.end_epoch(train, valid)
+                at.epochs, at.order = at.epochs + 1, batches.state()
+                if self.keep_checkpoint() and steps is not None:
+                    steps.release()  # new ones, as in a process that goes on from here
+                    steps = None
         finally:
             if steps is not None:
                 steps.release()
@@ -209,24 +254,20 @@ class MiniBatchNet(_TaskNet):
         step = self.optimizer_.step if begin or end or graded else self.optimizer_.step_unseen
         for number, batch in enumerate(batches, start=1):
             told.append({})
-            for callback in begin:
-                callback.on_batch_begin(self, batch=batch, training=True)
+            self.tell(begin, "on_batch_begin", batch=batch, training=True)
             inputs, target = batch
             n_rows = inputs["rows"].shape[0]
             scale = self.n_rows_ / n_rows / self.total_weight_
             with torch.no_grad():
                 loss, outputs = steps.gradient(inputs, target, scale, 1 / self.total_weight_)
                 for callback in graded:
-                    callback.on_grad_computed(
-                        self,
-                        named_parameters=self.module_.named_parameters(),
-                        batch=batch,
-                        training=True,
-                    )
+                    named = self.module_.named_parameters()  # can be gone through once
+                    seen = {"named_parameters": named, "batch": batch, "training": True}
+                    self.tell([callback], "on_grad_computed", **seen)
                 (step if number < len(batches) else self.optimizer_.step)()
             told[-1] |= {"train_loss": loss.item(), "train_batch_size": n_rows}
-            for callback in end:
-                callback.on_batch_end(self, batch=batch, training=True, loss=loss, y_pred=outputs)
+            outcome = {"batch": batch, "training": True, "loss": loss, "y_pred": outputs}
+            self.tell(end, "on_batch_end", **outcome)
         self.history.record("train_batch_count", len(batches))
 
     def _listeners(self, event: str) -> list[Any]:
@@ -256,16 +297,20 @@ class FullBatchNet(_TaskNet):
 
     def train_on(self, train: TaskDataset, valid: TaskDataset | None, epochs: int) -> bool:
         self.batch_size = len(train)  # for callbacks that count the batches
-        if len(self.turns_) == 1:
-            with self.turn(0):
-                return self.minimize(train, valid, epochs)[0]
-        at_rest = number = 0  # turns in a row that had nothing left to do
-        while epochs > 0 and at_rest < len(self.turns_):
-            with self.turn(number):
-                ended, taken = self.minimize(train, valid, min(epochs, _TURN))
-            at_rest = at_rest + 1 if ended and taken == 1 else 0
-            number, epochs = number + 1, epochs - taken
-        return at_rest == len(self.turns_)
+        at, n_turns = self.progress_, len(self.turns_)
+        at_a_time = epochs
+        if n_turns > 1:
+            at_a_time = _TURN
+        elif self.checkpoints_ is not None:  # what L-BFGS knows of the curvature is in none
+            at_a_time = self.checkpoints_.every
+        while at.epochs < epochs and at.at_rest < n_turns:
+            with self.turn(at.turns):
+                ended, taken = self.minimize(train, valid, min(epochs - at.epochs, at_a_time))
+            done = ended and (taken == 1 or n_turns == 1)
+            at.at_rest = at.at_rest + 1 if done else 0
+            at.turns, at.epochs = at.turns + 1, at.epochs + taken
+            self.keep_checkpoint()
+        return at.at_rest == n_turns
 
     def minimize(
         self, train: TaskDataset, valid: TaskDataset | None, epochs: int
@@ -377,6 +422,11 @@ class FullBatchNet(_TaskNet):
             return value, outputs
 
         return find
+
+
+def _may_stop(callback: Any) -> bool:
+    """Whether a KeyboardInterrupt in a callback is its own: skorch's scores and logs raise none."""
+    return isinstance(callback, EarlyStopping) or not type(callback).__module__.startswith("skorch")
 
 
 def _array(tensor: Tensor) -> npt.NDArray[np.float64]:
