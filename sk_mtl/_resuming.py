@@ -177,7 +177,7 @@ class _StateEncoder(Encoder):
     def value(self, value: Any, where: str) -> Any:
         if isinstance(value, Tensor):
             return {"tensor": super().value(value.detach().cpu().numpy(), where)}
-        if hasattr(value, "state_dict"):
+        if hasattr(value, "state_dict") and not isinstance(value, type):
             return {"state": self.value(value.state_dict(), where)}
         return super().value(value, where)
 
