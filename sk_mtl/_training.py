@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
@@ -48,6 +48,10 @@ class _TaskNet(ScoredNet):
         callbacks: theirs is the whole of training.
     """
 
+    resting_: tuple[str, ...] = ()
+    held_: Sequence[torch.nn.Parameter] = ()
+    n_whole_ = 0  # epochs of the history that every callback has heard the end of
+
     def __init__(self, *args: Any, stopping: EarlyStopping, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.stopping = stopping
@@ -65,6 +69,7 @@ class _TaskNet(ScoredNet):
         self.checkpoints_, self.progress_ = checkpoints, Progress()
         self.notify("on_train_begin", X=train, y=None)
         goes_on = checkpoints is not None and checkpoints.restore(self)
+        self.n_whole_ = len(self.history)
         at, end = self.progress_, End.CONVERGED
         while at.stage < len(stages) and end is End.CONVERGED:
             if not goes_on:
@@ -78,6 +83,7 @@ class _TaskNet(ScoredNet):
                 end = End.STOPPED
             except KeyboardInterrupt:
                 end = End.INTERRUPTED
+                self.leave_stage()  # which it may have been about to
             if valid is not None:
                 at.best = self._better(at.best, at.first_epoch)
             at.stage += 1
@@ -93,15 +99,24 @@ class _TaskNet(ScoredNet):
     def train_stage(self, train: TaskDataset, valid: TaskDataset | None, stage: Stage) -> bool:
         """Train as far as a stage goes, and tell whether it converged."""
         self.turns_ = stage.turns
-        self.resting_: tuple[str, ...] = ()
         try:
             return self.train_on(train, valid, stage.epochs)
         except _StageOver:
             return True
         finally:
-            self._drop_unfinished_epoch()
-            if len(self.history) > self.progress_.first_epoch:
-                self.stopping.on_train_end(self)
+            self.leave_stage()
+
+    def leave_stage(self) -> None:
+        """Leave a net like any other, after the last whole epoch. Twice is as good as once."""
+        self.release()
+        self._release_turn()
+        self._drop_unfinished_epoch()
+        if len(self.history) > self.progress_.first_epoch:
+            self.stopping.on_train_end(self)
+
+    def release(self) -> None:
+        """Give the parameters memory of their own, with the values of the last step."""
+        raise NotImplementedError
 
     def _better(self, best: Best | None, since: int) -> Best | None:
         """The best epoch so far: each stage leaves the net with the weights of its own best."""
@@ -115,23 +130,27 @@ class _TaskNet(ScoredNet):
     def turn(self, number: int) -> Iterator[None]:
         """Hold still what the turn does not train."""
         self.resting_ = self.turns_[number % len(self.turns_)]
-        held = [
+        self.held_ = [
             parameter
             for name, parameter in self.module_.named_parameters()
             if parameter.requires_grad and name.startswith(self.resting_)
         ]
-        for parameter in held:
-            parameter.requires_grad_(False)
-            parameter.grad = None
         # cuDNN has no way back through recurrent layers that do not train.
         off = torch.backends.cudnn.flags(enabled=False)
         try:
+            for parameter in self.held_:
+                parameter.requires_grad_(False)
+                parameter.grad = None
             with off if "shared." in self.resting_ else nullcontext():
                 yield
         finally:
-            self.resting_ = ()
-            for parameter in held:
-                parameter.requires_grad_(True)
+            self._release_turn()
+
+    def _release_turn(self) -> None:
+        self.resting_ = ()
+        for parameter in self.held_:
+            parameter.requires_grad_(True)
+        self.held_ = []
 
     def _set_training(self, training: bool = True) -> None:
         """As skorch, but a B that holds still makes what it makes in prediction."""
@@ -176,8 +195,7 @@ class _TaskNet(ScoredNet):
 
     def _drop_unfinished_epoch(self) -> None:
         """Forget an epoch that an interrupt, or the end of L-BFGS, has cut short."""
-        if len(self.history) and "train_loss" not in self.history[-1]:
-            self.history.pop()
+        del self.history[self.n_whole_ :]
 
     def begin_epoch(self, train: TaskDataset, valid: TaskDataset | None) -> None:
         self._drop_unfinished_epoch()
@@ -192,14 +210,15 @@ class _TaskNet(ScoredNet):
                 prefix="valid",
                 step_fn=self.validation_step,
             )
-        end: BaseException | None = None
+        stop = False
         for _, callback in self.callbacks_:
             try:
-                callback.on_epoch_end(self, dataset_train=train, dataset_valid=valid)
-            except KeyboardInterrupt as interrupt:
-                end = _StopRequested() if _may_stop(callback) else interrupt
-        if end is not None:
-            raise end
+                self.tell([callback], "on_epoch_end", dataset_train=train, dataset_valid=valid)
+            except _StopRequested:
+                stop = True
+        self.n_whole_ = len(self.history)
+        if stop:
+            raise _StopRequested
         try:
             self.stopping.on_epoch_end(self)
         except KeyboardInterrupt:
@@ -209,40 +228,44 @@ class _TaskNet(ScoredNet):
 class MiniBatchNet(_TaskNet):
     """Trains by an optimizer of torch, on batches."""
 
+    steps_: Steps | None = None
+
     def train_on(self, train: TaskDataset, valid: TaskDataset | None, epochs: int) -> bool:
         at, batches = self.progress_, self.get_iterator(train, training=True)
         if at.order is not None:
             batches.set_state(at.order)
-        steps: Steps | None = None
         try:
             while at.epochs < epochs:
                 self.begin_epoch(train, valid)
                 with self.turn(at.epochs):
-                    steps = self._steps(steps)
-                    if steps is not None:
-                        self.run_steps(batches, steps)
+                    self._renew_steps()
+                    if self.steps_ is not None:
+                        self.run_steps(batches, self.steps_)
                     else:
                         self.run_single_epoch(
                             batches, training=True, prefix="train", step_fn=self.train_step
                         )
                 self.end_epoch(train, valid)
                 at.epochs, at.order = at.epochs + 1, batches.state()
-                if self.keep_checkpoint() and steps is not None:
-                    steps.release()  # new ones, as in a process that goes on from here
-                    steps = None
+                if self.keep_checkpoint():
+                    self.release()  # to begin as a process does that goes on from here
         finally:
-            if steps is not None:
-                steps.release()
+            self.release()
         return False
 
-    def _steps(self, before: Steps | None) -> Steps | None:
-        """Steps by hand if all of the network can go so; those of the last epoch if they do."""
+    def _renew_steps(self) -> None:
+        """Steps by hand if all of the network can go so: those of the last epoch if they do."""
         possible = can_step(self.module_, self.optimizer_)
-        if before is not None and possible and before.serve(self.module_, self.optimizer_):
-            return before
-        if before is not None:
-            before.release()
-        return Steps(self.module_, self.criterion_, self.optimizer_) if possible else None
+        if self.steps_ and possible and self.steps_.serve(self.module_, self.optimizer_):
+            return
+        self.release()
+        if possible:
+            self.steps_ = Steps(self.module_, self.criterion_, self.optimizer_)
+
+    def release(self) -> None:
+        if self.steps_ is not None:
+            self.steps_.release()
+        self.steps_ = None
 
     def run_steps(self, batches: TaskBatches, steps: Steps) -> None:
         """An epoch as in `run_single_epoch`, but callbacks hear of what they listen to only."""
@@ -294,6 +317,7 @@ class FullBatchNet(_TaskNet):
     def __init__(self, *args: Any, tol: float = 1e-4, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.tol = tol
+        self.take_back_trials_: Callable[[], None] | None = None
 
     def train_on(self, train: TaskDataset, valid: TaskDataset | None, epochs: int) -> bool:
         self.batch_size = len(train)  # for callbacks that count the batches
@@ -336,8 +360,15 @@ class FullBatchNet(_TaskNet):
         # takes L-BFGS a fraction of the iterations. An unpenalised one has a unit of 1.
         unit = _array(vector.join([stiffness.get(name, 0.0) for name in named]))
         unit = 1 / np.sqrt(np.where(unit > 0, unit, 1.0))
-        accepted = _array(vector.values) / unit
+        start = _array(vector.values) / unit
+        reached = {self.n_whole_: start}  # by the last whole epoch, and the one that is ending
         find_gradient = self._by_hand(vector, list(named)) or self._by_autograd(vector)
+
+        def take_back_trials() -> None:
+            vector.values.copy_(torch.from_numpy(reached[self.n_whole_] * unit))
+            vector.release()
+
+        self.take_back_trials_ = take_back_trials
 
         def objective(flat: npt.NDArray[np.float64]) -> tuple[float, npt.NDArray[np.float64]]:
             if between_epochs:
@@ -347,9 +378,10 @@ class FullBatchNet(_TaskNet):
             return value, unit * _array(vector.gradient)
 
         def end_epoch(intermediate_result: OptimizeResult) -> None:
-            nonlocal accepted, between_epochs
-            accepted = intermediate_result.x.copy()
-            vector.values.copy_(torch.from_numpy(accepted * unit))
+            nonlocal reached, between_epochs
+            found = intermediate_result.x.copy()
+            reached = {self.n_whole_: reached[self.n_whole_], len(self.history): found}
+            vector.values.copy_(torch.from_numpy(found * unit))
             loss = float(intermediate_result.fun)
             self.history.record_batch("train_loss", loss)
             self.history.record_batch("train_batch_size", len(train))
@@ -367,7 +399,7 @@ class FullBatchNet(_TaskNet):
         try:
             result = minimize(
                 objective,
-                accepted,
+                start,
                 jac=True,
                 method="L-BFGS-B",
                 callback=end_epoch,
@@ -382,9 +414,13 @@ class FullBatchNet(_TaskNet):
             if result.nit == 0:  # the start is the optimum, or not finite
                 end_epoch(result)
         finally:
-            vector.values.copy_(torch.from_numpy(accepted * unit))  # trial steps are taken back
-            vector.release()
+            self.release()
         return result.status != 1, max(1, result.nit)  # 1: too many iterations
+
+    def release(self) -> None:
+        if self.take_back_trials_ is not None:
+            self.take_back_trials_()
+        self.take_back_trials_ = None
 
     def _by_hand(self, vector: ParameterVector, names: list[str]) -> FindGradient | None:
         """What finds the gradient of loss and penalty over batches, if it all goes by hand."""
