@@ -12,7 +12,7 @@ from sk_mtl._base import BaseAligned
 from sk_mtl._inputs import Inputs, read_inputs
 from sk_mtl._labels import read_labels
 from sk_mtl._rows import TrainingRows
-from sk_mtl._schedule import stages_from_source
+from sk_mtl._schedule import End, stages_from_source
 from sk_mtl._tasks import Array, TaskSet, check_ids, listing
 
 if TYPE_CHECKING:
@@ -81,10 +81,9 @@ class ExtensibleAligned(BaseAligned):
         target = targets.encode_rows(inputs.columns[0], codes, new.ids)
         rows = TrainingRows(inputs.features, codes, target, inputs.weight, inputs.weight)
         with self._all_or_nothing():
-            converged = self._train_added(new, targets, rows)
+            end = self._train_added(new, targets, rows)
             self._publish()
-        if not converged:
-            self._warn_of_early_end(stacklevel=3)
+        self._warn_of(end, stacklevel=3)
         return self
 
     def _read_added(self, X: Any, y: Any, task: Any, sample_weight: Any) -> tuple[Inputs, TaskSet]:
@@ -150,7 +149,7 @@ class ExtensibleAligned(BaseAligned):
                 f"{listing(self.tasks_)}. Convert them to one type."
             )
 
-    def _train_added(self, new: TaskSet, targets: Any, rows: TrainingRows) -> bool:
+    def _train_added(self, new: TaskSet, targets: Any, rows: TrainingRows) -> End:
         from sk_mtl._added import AddedTasks, network_from_source
         from sk_mtl._building import build_alignment, build_net
 
@@ -169,11 +168,11 @@ class ExtensibleAligned(BaseAligned):
         groups = self._task_groups()
         network = network_from_source(groups, self._scaler, rows, targets, alignment, settings)
         net = build_net(network, targets.loss, settings, fixed_b=True)
-        converged = self._train_net(net, rows, None, stages_from_source(0, self.max_iter))
+        end = self._train_net(net, rows, None, stages_from_source(0, self.max_iter))
         self._added = [*self._added, AddedTasks(targets, network.alignment, network.heads)]
         self._tasks = TaskSet(_joined(self._tasks.ids, new.ids), self._tasks.route)
         self.task_weight_ = np.append(self.task_weight_, np.ones(len(new)))
-        return converged
+        return end
 
 
 def _dtype_of(network: Any) -> str:

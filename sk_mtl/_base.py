@@ -26,7 +26,7 @@ from sk_mtl._inputs import Inputs, read_inputs
 from sk_mtl._parameters import layer_sizes, learns_task_weight, net_settings
 from sk_mtl._rows import TrainingRows
 from sk_mtl._scaling import InputScaler, every_position
-from sk_mtl._schedule import Stage, stages_of
+from sk_mtl._schedule import End, Stage, stages_of
 from sk_mtl._task_groups import resolve_task_groups
 from sk_mtl._tasks import Array, TaskSet, listing
 from sk_mtl._validation_split import hold_out
@@ -108,18 +108,22 @@ class BaseAligned(CallbackSupportMixin, FittedNetwork, metaclass=ABCMeta):
             keep = self.warm_start and self.__sklearn_is_fitted__()
             rows = self._read_training_rows(X, y, task, sample_weight, keep=keep, weigh=True)
             self._build(rows, keep=keep)
-            converged = self._train(rows, self._stages(self.max_iter), epoch_tasks)
-        if not converged:
-            self._warn_of_early_end(stacklevel=4)
+            end = self._train(rows, self._stages(self.max_iter), epoch_tasks)
+        self._warn_of(end, stacklevel=4)
         return self
 
     def _partial_fit(self, X: Any, y: Any, task: Any, sample_weight: Any, classes: Any) -> Self:
         """Go once over a chunk of rows."""
+        from sk_mtl._users_callbacks import instances
+        from sk_mtl.callbacks import ResumableFit
+
         if self.early_stopping or self.alignment_schedule != "joint":
             raise ValueError(
                 'partial_fit needs early_stopping=False and alignment_schedule="joint"; got '
                 f"{self.early_stopping} and {self.alignment_schedule!r}."
             )
+        if any(isinstance(callback, ResumableFit) for callback in instances(self.callbacks)):
+            raise ValueError("ResumableFit is for fit. Between calls of partial_fit, call save.")
         keep = self.__sklearn_is_fitted__()
         with (
             fit_task(self, "partial-fit", 1, X, y, task, sample_weight) as epoch_tasks,
@@ -337,15 +341,15 @@ class BaseAligned(CallbackSupportMixin, FittedNetwork, metaclass=ABCMeta):
 
     def _train(
         self, rows: TrainingRows, stages: list[Stage], epoch_tasks: EpochTasks | None
-    ) -> bool:
-        """Train but for the rows held out, publish the outcome, and tell whether it converged."""
+    ) -> End:
+        """Train but for the rows held out, publish the outcome, and tell how training ended."""
         before = len(self.net_.history)
         held_out = None
         if self.early_stopping:
             strata = self._targets.strata(rows)
             held = hold_out(strata, rows.task, self.validation_fraction, self._random_state)
             held_out, rows = rows.take(held), rows.take(~held)
-        converged = self._train_net(self.net_, rows, held_out, stages, epoch_tasks)
+        end = self._train_net(self.net_, rows, held_out, stages, epoch_tasks)
         history = self.net_.history
         self.n_iter_ = len(history) - before
         self.loss_curve_ = [epoch["train_loss"] for epoch in history]
@@ -356,7 +360,7 @@ class BaseAligned(CallbackSupportMixin, FittedNetwork, metaclass=ABCMeta):
             weight = np.exp(self.net_.module_.log_weight().detach().cpu().numpy())
             self.task_weight_ = weight / weight.mean()
         self._epochs_done += self.n_iter_
-        return converged
+        return end
 
     def _train_net(
         self,
@@ -365,19 +369,22 @@ class BaseAligned(CallbackSupportMixin, FittedNetwork, metaclass=ABCMeta):
         held_out: TrainingRows | None,
         stages: list[Stage],
         epoch_tasks: EpochTasks | None = None,
-    ) -> bool:
-        """Train a net, and check that its loss is finite."""
+    ) -> End:
+        """Train a net, and check that it has come to something."""
         from sk_mtl._running import train
 
+        before = len(net.history)
         seed = int(self._random_state.randint(np.iinfo(np.int32).max))
-        converged = train(net, rows, held_out, stages, seed, self, epoch_tasks)
+        end = train(net, rows, held_out, stages, seed, self, epoch_tasks)
+        if end is End.INTERRUPTED and len(net.history) == before:
+            raise KeyboardInterrupt  # there is no model yet
         last = net.history[-1]["train_loss"] if len(net.history) else 0.0
         if not np.isfinite(last):
             raise ValueError(
                 f"The loss is {last} after {len(net.history)} iterations. Reduce "
                 "learning_rate_init, or scale the features (input_scaling)."
             )
-        return converged
+        return end
 
     def __copy__(self) -> Self:
         """Shares the fitted attributes, as copies of scikit-learn's estimators do."""
@@ -385,13 +392,21 @@ class BaseAligned(CallbackSupportMixin, FittedNetwork, metaclass=ABCMeta):
         twin.__dict__.update(self.__dict__)
         return twin
 
-    def _warn_of_early_end(self, stacklevel: int) -> None:
-        warnings.warn(
-            f"max_iter={self.max_iter} iterations reached without convergence. Increase max_iter, "
-            "or raise tol.",
-            ConvergenceWarning,
-            stacklevel=stacklevel,
-        )
+    def _warn_of(self, end: End, stacklevel: int) -> None:
+        """Tell the user if training has come to less than was asked for."""
+        if end is End.INTERRUPTED:
+            warnings.warn(
+                "Training was interrupted: the model is that of the epochs done until then.",
+                UserWarning,
+                stacklevel=stacklevel,
+            )
+        if end is End.CUT_SHORT:
+            warnings.warn(
+                f"max_iter={self.max_iter} iterations reached without convergence. Increase "
+                "max_iter, or raise tol.",
+                ConvergenceWarning,
+                stacklevel=stacklevel,
+            )
 
     def fit_transform(
         self, X: Any, y: Any = None, task: Any = None, sample_weight: Any = None

@@ -79,6 +79,13 @@ class TaskBatches:
             for start in range(0, len(self.dataset), self.batch_size):
                 yield self.dataset[slice(start, start + self.batch_size)]
 
+    def state(self) -> Tensor:
+        """What decides the orders to come."""
+        return self._generator.get_state()
+
+    def set_state(self, state: Tensor) -> None:
+        self._generator.set_state(state)
+
     def _sorted_within_batches(self, order: Tensor) -> Tensor:
         """Positions of batches in their own order: as the dataset is, they are sorted by task."""
         whole = len(order) - len(order) % self.batch_size

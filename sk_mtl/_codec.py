@@ -82,16 +82,17 @@ class Encoder:
         state.pop("_skl_callbacks", None)  # scikit-learn's: they watch a training
         params = {key: state.pop(key) for key in estimator.get_params(deep=False)}
         within = where and f"{where}."
-        encoded = {"estimator": name, "params": self._parameters(params, within)}
+        encoded = {"estimator": name, "params": self.parameters(params, within)}
         if "_metadata_request" in state:
             encoded["requests"] = _requests(state.pop("_metadata_request"))
         if "_built_with" in state:
-            built_with = self._parameters(state.pop("_built_with"), f"{within}_built_with.")
+            built_with = self.parameters(state.pop("_built_with"), f"{within}_built_with.")
             encoded["built_with"] = built_with
         encoded["fitted"] = {key: self.value(inner, within + key) for key, inner in state.items()}
         return encoded
 
-    def _parameters(self, params: dict[str, Any], where: str) -> dict[str, Any]:
+    def parameters(self, params: dict[str, Any], where: str) -> dict[str, Any]:
+        """Named values, some of which may be code."""
         encoded = {}
         for name, value in params.items():
             before = dict(self.arrays)

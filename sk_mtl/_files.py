@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import shutil
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import numpy as np
 
+from sk_mtl._replacing import replace
 from sk_mtl._tasks import Array
 
 FORMAT = 1
 _DOCUMENT = "document"  # name of the tensor that holds the JSON, in bytes
-_PARTS = {"estimator": str, "params": dict, "fitted": dict, "code": list}  # of every document
 _NO_DIGEST = "0" * 64
 
 
@@ -30,24 +27,12 @@ def write(path: Path, document: dict[str, Any], arrays: dict[str, Array]) -> Non
     about = {
         "format": FORMAT,
         "version": __version__,
-        "estimator": document["estimator"],
+        "estimator": document.get("estimator"),
         "sha256": _NO_DIGEST,
     }
     # One entry, because the order of several would be left to chance.
     data = save({**arrays, _DOCUMENT: np.frombuffer(text, np.uint8)}, {"sk_mtl": json.dumps(about)})
-    data = _with_digest(data, _NO_DIGEST, _digest(data))
-    path = path.resolve()  # through links
-    part = path.with_name(f".{uuid4().hex}.part")
-    try:
-        with part.open("xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        if path.exists():
-            shutil.copymode(path, part)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    replace(path, _with_digest(data, _NO_DIGEST, _digest(data)))
 
 
 def read(path: Path) -> tuple[dict[str, Any], dict[str, Array]]:
@@ -81,10 +66,8 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, Array]]:
         document = json.loads(arrays.pop(_DOCUMENT).tobytes())
     except (SafetensorError, KeyError, ValueError, RecursionError) as error:
         raise ValueError(f"{path} is damaged: {error}") from error
-    if not isinstance(document, dict) or any(
-        not isinstance(document.get(name), kind) for name, kind in _PARTS.items()
-    ):
-        raise ValueError(f"{path} is damaged: its document lacks a part.")
+    if not isinstance(document, dict):
+        raise ValueError(f"{path} is damaged: it holds no document.")
     return document, arrays
 
 

@@ -20,6 +20,7 @@ from sk_mtl._network import AlignedNetwork
 from sk_mtl._plan import HeadPlan
 from sk_mtl._shared import SharedModule, fully_connected, shared_by
 from sk_mtl._tasks import Array
+from sk_mtl._users_callbacks import instances
 from sk_mtl._users_module import users_module
 
 Arrays = dict[str, Array]
@@ -96,7 +97,7 @@ def restore_networks(estimator: Any) -> None:
 @contextmanager
 def _kept_as_they_are(callbacks: Any) -> Iterator[None]:
     """Initialize callbacks that are new, but keep what others have recorded."""
-    each = [item[1] if isinstance(item, (tuple, list)) else item for item in callbacks or []]
+    each = instances(callbacks)
     before = [dict(vars(callback)) for callback in each]
     yield
     for callback, state in zip(each, before, strict=True):

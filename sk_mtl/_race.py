@@ -12,6 +12,7 @@ from sk_mtl._averaging import HOPELESS
 from sk_mtl._blending import posterior_weights
 from sk_mtl._likelihoods import LOG_LIKELIHOODS
 from sk_mtl._rows import TrainingRows
+from sk_mtl._schedule import End
 from sk_mtl._tasks import Array
 
 _SHARES = np.linspace(1, 0, 5)  # of the network in a blend; the last one is the favourite
@@ -108,6 +109,7 @@ def _fit_and_ask(
     trial = copy(template).set_params(**candidate, tol=max(template.tol, _TOL))
     part = rows.take(train)
     trial._build(part, keep=False)
-    trial._train(part, trial._stages(trial.max_iter), None)
+    if trial._train(part, trial._stages(trial.max_iter), None) is End.INTERRUPTED:
+        raise KeyboardInterrupt  # it would be compared with networks that had their time
     codes = None if rows.task is None else rows.task[test]
     return np.asarray(trial._columns(rows.features[test], codes))

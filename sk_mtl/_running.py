@@ -14,9 +14,10 @@ from torch.func import functional_call
 
 from sk_mtl._batches import ROWS_AT_A_TIME
 from sk_mtl._network import AlignedNetwork
+from sk_mtl._resuming import checkpoints_of
 from sk_mtl._rows import TrainingRows
 from sk_mtl._scaling import InputScaler
-from sk_mtl._schedule import Stage
+from sk_mtl._schedule import End, Stage
 from sk_mtl._scored_rows import ScoredRows, reader_of_rows
 from sk_mtl._seeding import seeded
 from sk_mtl._tasks import Array
@@ -33,8 +34,8 @@ def train(
     seed: int,
     estimator: Any,
     epoch_tasks: Callback | None = None,
-) -> bool:
-    """Go through the stages, and tell whether each that is to converge did.
+) -> End:
+    """Go through the stages, and tell how that ended.
 
     ``seed`` decides the batches, and what a module of the user's draws.
     """
@@ -54,12 +55,13 @@ def train(
     split = dataset(rows), None if held_out is None else dataset(held_out)
     if isinstance(net, MiniBatchNet):
         net.iterator_train__seed = seed
+    checkpoints = checkpoints_of(net, estimator, split, stages, seed)
     with (
         _observed(net, estimator, epoch_tasks),
         torch.enable_grad(),
         seeded(seed, example.device),
     ):
-        return net.train(*split, stages)
+        return net.train(*split, stages, checkpoints)
 
 
 @contextmanager

@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from typing import Self
 
 
+_PARTS = {"estimator": str, "params": dict, "fitted": dict, "code": list}  # of every document
+
+
 class Savable:
     """Saves an estimator to a file and loads it from there."""
 
@@ -95,6 +98,13 @@ class Savable:
         from sk_mtl._files import read
 
         document, arrays = read(Path(path))
+        if "checkpoint" in document:
+            raise ValueError(
+                f"{path} is a checkpoint of a training that has not come to its end: call fit "
+                "again, as it was called before."
+            )
+        if any(not isinstance(document.get(name), kind) for name, kind in _PARTS.items()):
+            raise ValueError(f"{path} is damaged: its document lacks a part.")
         if document["estimator"] != cls.__name__:
             raise ValueError(
                 f"{path} holds a {document['estimator']}: load it with "

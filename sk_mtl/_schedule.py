@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 
 # What holds still, by the first part of the parameters' names.
 _NOTHING: tuple[str, ...] = ()
@@ -28,6 +29,15 @@ class Stage:
     turns: tuple[tuple[str, ...], ...]
     epochs: int
     may_be_cut: bool = False
+
+
+class End(Enum):
+    """How a training ended."""
+
+    CONVERGED = "converged"
+    CUT_SHORT = "cut short"  # by the number of epochs
+    STOPPED = "stopped"  # by a callback
+    INTERRUPTED = "interrupted"  # from the keyboard
 
 
 def stages_of(schedule: str, epochs: int) -> list[Stage]:

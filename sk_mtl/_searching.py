@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABCMeta, abstractmethod
 from collections.abc import Hashable, Mapping, Sequence
+from copy import copy
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -168,18 +169,20 @@ class SearchedAligned(
         best, share = race.run(self._candidates(rows), folds, self.n_jobs)
         estimator = template.set_params(**(best or _LINEAR))
         estimator.fit(X, y, task=task, sample_weight=sample_weight)
-        self.best_estimator_ = estimator
-        self.network_share_ = share
-        self.alpha_, self.head_alpha_ = estimator.alpha, estimator.head_alpha
-        self.average_results_ = _as_columns(found.tried)
-        self.network_results_ = _as_columns(race.told)
-        self._average = found.model
-        self._publish(estimator)
-        self._n_features_out = estimator._n_features_out
-        self.n_features_in_ = estimator.n_features_in_
-        self.__dict__.pop("feature_names_in_", None)
+        fitted = copy(self)
+        fitted.best_estimator_ = estimator
+        fitted.network_share_ = share
+        fitted.alpha_, fitted.head_alpha_ = estimator.alpha, estimator.head_alpha
+        fitted.average_results_ = _as_columns(found.tried)
+        fitted.network_results_ = _as_columns(race.told)
+        fitted._average = found.model
+        fitted._publish(estimator)
+        fitted._n_features_out = estimator._n_features_out
+        fitted.n_features_in_ = estimator.n_features_in_
+        fitted.__dict__.pop("feature_names_in_", None)
         if hasattr(estimator, "feature_names_in_"):
-            self.feature_names_in_ = estimator.feature_names_in_
+            fitted.feature_names_in_ = estimator.feature_names_in_
+        self.__dict__ = fitted.__dict__  # in one step, so that no interrupt finds half of them
         return self
 
     def _strengths(self) -> list[float]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
@@ -14,7 +14,9 @@ from sk_mtl._batches import ROWS_AT_A_TIME, Batch, TaskBatches, TaskDataset
 from sk_mtl._gradients import Gradients, by_hand
 from sk_mtl._lbfgs import minimize
 from sk_mtl._losses import Target
-from sk_mtl._schedule import Stage
+from sk_mtl._progress import Best, Progress
+from sk_mtl._resuming import Checkpoints
+from sk_mtl._schedule import End, Stage
 from sk_mtl._scored_rows import ScoredNet
 from sk_mtl._steps import Steps, can_step
 from sk_mtl._vector import ParameterVector, VectorPenalty, penalty_of_the_rest
@@ -22,11 +24,14 @@ from sk_mtl._vector import ParameterVector, VectorPenalty, penalty_of_the_rest
 _TURN = 10  # epochs after which L-BFGS gives the turn to the next parameters
 
 FindGradient = Callable[[list[Batch]], tuple[float, list[Tensor]]]  # the loss, and the outputs
-Best = tuple[float, dict[str, Tensor]]  # score on the held-out rows, and the weights that have it
 
 
 class _StageOver(Exception):  # noqa: N818
     """Nothing more to gain for the parameters that a stage trains."""
+
+
+class _StopRequested(Exception):  # noqa: N818
+    """A callback wants the training to end."""
 
 
 class _TaskNet(ScoredNet):
@@ -41,45 +46,75 @@ class _TaskNet(ScoredNet):
         callbacks: theirs is the whole of training.
     """
 
+    resting_: tuple[str, ...] = ()
+    held_: Sequence[torch.nn.Parameter] = ()
+    n_whole_ = 0  # epochs of the history that every callback has heard the end of
+
     def __init__(self, *args: Any, stopping: EarlyStopping, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.stopping = stopping
 
-    def train(self, train: TaskDataset, valid: TaskDataset | None, stages: list[Stage]) -> bool:
-        """Go through the stages, and tell whether each that is to converge did."""
+    def train(
+        self,
+        train: TaskDataset,
+        valid: TaskDataset | None,
+        stages: list[Stage],
+        checkpoints: Checkpoints | None = None,
+    ) -> End:
+        """Go through the stages, and tell how that ended."""
         self.n_rows_ = len(train)
         self.total_weight_ = float(train.weight.sum(dtype=torch.float64))
+        self.checkpoints_, self.progress_ = checkpoints, Progress()
         self.notify("on_train_begin", X=train, y=None)
-        converged, best = True, None
-        for stage in stages:
-            before, interrupted = len(self.history), False
+        goes_on = checkpoints is not None and checkpoints.restore(self)
+        self.n_whole_ = len(self.history)
+        at, end = self.progress_, End.CONVERGED
+        while at.stage < len(stages) and end is End.CONVERGED:
+            if not goes_on:
+                at.begin(len(self.history))
+                self.stopping.on_train_begin(self)
+            goes_on = False
+            stage = stages[at.stage]
             try:
-                converged &= self.train_stage(train, valid, stage) or stage.may_be_cut
-            except KeyboardInterrupt:  # from a callback, or from the keyboard
-                interrupted = True
+                at.converged &= self.train_stage(train, valid, stage) or stage.may_be_cut
+            except _StopRequested:
+                end = End.STOPPED
+            except KeyboardInterrupt:
+                end = End.INTERRUPTED
+                self.leave_stage()  # which it may have been about to
             if valid is not None:
-                best = self._better(best, before)
-            if interrupted:
-                break
-        if best is not None:
-            self.module_.load_state_dict(best[1])
+                at.best = self._better(at.best, at.first_epoch)
+            at.stage += 1
+        if at.best is not None:
+            self.module_.load_state_dict(at.best[1])
         self.notify("on_train_end", X=train, y=None)
-        return converged
+        if end is End.CONVERGED and not at.converged:
+            end = End.CUT_SHORT
+        if checkpoints is not None and end is not End.INTERRUPTED:
+            checkpoints.remove()
+        return end
 
     def train_stage(self, train: TaskDataset, valid: TaskDataset | None, stage: Stage) -> bool:
         """Train as far as a stage goes, and tell whether it converged."""
         self.turns_ = stage.turns
-        self.resting_: tuple[str, ...] = ()
-        before = len(self.history)
-        self.stopping.on_train_begin(self)
         try:
             return self.train_on(train, valid, stage.epochs)
         except _StageOver:
             return True
         finally:
-            self._drop_unfinished_epoch()
-            if len(self.history) > before:
-                self.stopping.on_train_end(self)
+            self.leave_stage()
+
+    def leave_stage(self) -> None:
+        """Leave a net like any other, after the last whole epoch. Twice is as good as once."""
+        self.release()
+        self._release_turn()
+        self._drop_unfinished_epoch()
+        if len(self.history) > self.progress_.first_epoch:
+            self.stopping.on_train_end(self)
+
+    def release(self) -> None:
+        """Give the parameters memory of their own, with the values of the last step."""
+        raise NotImplementedError
 
     def _better(self, best: Best | None, since: int) -> Best | None:
         """The best epoch so far: each stage leaves the net with the weights of its own best."""
@@ -93,23 +128,27 @@ class _TaskNet(ScoredNet):
     def turn(self, number: int) -> Iterator[None]:
         """Hold still what the turn does not train."""
         self.resting_ = self.turns_[number % len(self.turns_)]
-        held = [
+        self.held_ = [
             parameter
             for name, parameter in self.module_.named_parameters()
             if parameter.requires_grad and name.startswith(self.resting_)
         ]
-        for parameter in held:
-            parameter.requires_grad_(False)
-            parameter.grad = None
         # cuDNN has no way back through recurrent layers that do not train.
         off = torch.backends.cudnn.flags(enabled=False)
         try:
+            for parameter in self.held_:
+                parameter.requires_grad_(False)
+                parameter.grad = None
             with off if "shared." in self.resting_ else nullcontext():
                 yield
         finally:
-            self.resting_ = ()
-            for parameter in held:
-                parameter.requires_grad_(True)
+            self._release_turn()
+
+    def _release_turn(self) -> None:
+        self.resting_ = ()
+        for parameter in self.held_:
+            parameter.requires_grad_(True)
+        self.held_ = []
 
     def _set_training(self, training: bool = True) -> None:
         """As skorch, but a B that holds still makes what it makes in prediction."""
@@ -130,13 +169,31 @@ class _TaskNet(ScoredNet):
         return loss
 
     def train_on(self, train: TaskDataset, valid: TaskDataset | None, epochs: int) -> bool:
-        """Train for a number of epochs at most, and tell whether the optimum was reached."""
+        """Train for a number of epochs at most, and tell whether the optimum was reached.
+
+        Goes on from ``progress_``, and keeps it.
+        """
         raise NotImplementedError
+
+    def notify(self, method_name: str, **kwargs: Any) -> None:
+        """As skorch, but a callback that wants the training to end is not the keyboard."""
+        getattr(self, method_name)(self, **kwargs)
+        self.tell([callback for _, callback in self.callbacks_], method_name, **kwargs)
+
+    def tell(self, callbacks: list[Any], event: str, **kwargs: Any) -> None:
+        for callback in callbacks:
+            try:
+                getattr(callback, event)(self, **kwargs)
+            except KeyboardInterrupt as interrupt:
+                raise _StopRequested if _may_stop(callback) else interrupt from interrupt
+
+    def keep_checkpoint(self) -> bool:
+        """Write a checkpoint if it is time for one, and tell whether it was."""
+        return self.checkpoints_ is not None and self.checkpoints_.keep(self)
 
     def _drop_unfinished_epoch(self) -> None:
         """Forget an epoch that an interrupt, or the end of L-BFGS, has cut short."""
-        if len(self.history) and "train_loss" not in self.history[-1]:
-            self.history.pop()
+        del self.history[self.n_whole_ :]
 
     def begin_epoch(self, train: TaskDataset, valid: TaskDataset | None) -> None:
         self._drop_unfinished_epoch()
@@ -151,14 +208,15 @@ class _TaskNet(ScoredNet):
                 prefix="valid",
                 step_fn=self.validation_step,
             )
-        interrupt = None
+        stop = False
         for _, callback in self.callbacks_:
             try:
-                callback.on_epoch_end(self, dataset_train=train, dataset_valid=valid)
-            except KeyboardInterrupt as request:
-                interrupt = request
-        if interrupt is not None:
-            raise interrupt
+                self.tell([callback], "on_epoch_end", dataset_train=train, dataset_valid=valid)
+            except _StopRequested:
+                stop = True
+        self.n_whole_ = len(self.history)
+        if stop:
+            raise _StopRequested
         try:
             self.stopping.on_epoch_end(self)
         except KeyboardInterrupt:
@@ -168,34 +226,44 @@ class _TaskNet(ScoredNet):
 class MiniBatchNet(_TaskNet):
     """Trains by an optimizer of torch, on batches."""
 
+    steps_: Steps | None = None
+
     def train_on(self, train: TaskDataset, valid: TaskDataset | None, epochs: int) -> bool:
-        batches = self.get_iterator(train, training=True)
-        steps: Steps | None = None
+        at, batches = self.progress_, self.get_iterator(train, training=True)
+        if at.order is not None:
+            batches.set_state(at.order)
         try:
-            for epoch in range(epochs):
+            while at.epochs < epochs:
                 self.begin_epoch(train, valid)
-                with self.turn(epoch):
-                    steps = self._steps(steps)
-                    if steps is not None:
-                        self.run_steps(batches, steps)
+                with self.turn(at.epochs):
+                    self._renew_steps()
+                    if self.steps_ is not None:
+                        self.run_steps(batches, self.steps_)
                     else:
                         self.run_single_epoch(
                             batches, training=True, prefix="train", step_fn=self.train_step
                         )
                 self.end_epoch(train, valid)
+                at.epochs, at.order = at.epochs + 1, batches.state()
+                if self.keep_checkpoint():
+                    self.release()  # to begin as a process does that goes on from here
         finally:
-            if steps is not None:
-                steps.release()
+            self.release()
         return False
 
-    def _steps(self, before: Steps | None) -> Steps | None:
-        """Steps by hand if all of the network can go so; those of the last epoch if they do."""
+    def _renew_steps(self) -> None:
+        """Steps by hand if all of the network can go so: those of the last epoch if they do."""
         possible = can_step(self.module_, self.optimizer_)
-        if before is not None and possible and before.serve(self.module_, self.optimizer_):
-            return before
-        if before is not None:
-            before.release()
-        return Steps(self.module_, self.criterion_, self.optimizer_) if possible else None
+        if self.steps_ and possible and self.steps_.serve(self.module_, self.optimizer_):
+            return
+        self.release()
+        if possible:
+            self.steps_ = Steps(self.module_, self.criterion_, self.optimizer_)
+
+    def release(self) -> None:
+        if self.steps_ is not None:
+            self.steps_.release()
+        self.steps_ = None
 
     def run_steps(self, batches: TaskBatches, steps: Steps) -> None:
         """An epoch as in `run_single_epoch`, but callbacks hear of what they listen to only."""
@@ -207,24 +275,20 @@ class MiniBatchNet(_TaskNet):
         step = self.optimizer_.step if begin or end or graded else self.optimizer_.step_unseen
         for number, batch in enumerate(batches, start=1):
             told.append({})
-            for callback in begin:
-                callback.on_batch_begin(self, batch=batch, training=True)
+            self.tell(begin, "on_batch_begin", batch=batch, training=True)
             inputs, target = batch
             n_rows = inputs["rows"].shape[0]
             scale = self.n_rows_ / n_rows / self.total_weight_
             with torch.no_grad():
                 loss, outputs = steps.gradient(inputs, target, scale, 1 / self.total_weight_)
                 for callback in graded:
-                    callback.on_grad_computed(
-                        self,
-                        named_parameters=self.module_.named_parameters(),
-                        batch=batch,
-                        training=True,
-                    )
+                    named = self.module_.named_parameters()  # can be gone through once
+                    seen = {"named_parameters": named, "batch": batch, "training": True}
+                    self.tell([callback], "on_grad_computed", **seen)
                 (step if number < len(batches) else self.optimizer_.step)()
             told[-1] |= {"train_loss": loss.item(), "train_batch_size": n_rows}
-            for callback in end:
-                callback.on_batch_end(self, batch=batch, training=True, loss=loss, y_pred=outputs)
+            outcome = {"batch": batch, "training": True, "loss": loss, "y_pred": outputs}
+            self.tell(end, "on_batch_end", **outcome)
         self.history.record("train_batch_count", len(batches))
 
     def _listeners(self, event: str) -> list[Any]:
@@ -239,7 +303,7 @@ class MiniBatchNet(_TaskNet):
 
 
 class FullBatchNet(_TaskNet):
-    """Trains by scipy's L-BFGS-B on all rows; one of its iterations is an epoch of one batch.
+    """Trains by L-BFGS on all rows; one of its iterations is an epoch of one batch.
 
     Parameters
     ----------
@@ -251,19 +315,24 @@ class FullBatchNet(_TaskNet):
     def __init__(self, *args: Any, tol: float = 1e-4, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.tol = tol
+        self.take_back_trials_: Callable[[], None] | None = None
 
     def train_on(self, train: TaskDataset, valid: TaskDataset | None, epochs: int) -> bool:
         self.batch_size = len(train)  # for callbacks that count the batches
-        if len(self.turns_) == 1:
-            with self.turn(0):
-                return self.minimize(train, valid, epochs)[0]
-        at_rest = number = 0  # turns in a row that had nothing left to do
-        while epochs > 0 and at_rest < len(self.turns_):
-            with self.turn(number):
-                ended, taken = self.minimize(train, valid, min(epochs, _TURN))
-            at_rest = at_rest + 1 if ended and taken == 1 else 0
-            number, epochs = number + 1, epochs - taken
-        return at_rest == len(self.turns_)
+        at, n_turns = self.progress_, len(self.turns_)
+        at_a_time = epochs
+        if n_turns > 1:
+            at_a_time = _TURN
+        elif self.checkpoints_ is not None:  # what L-BFGS knows of the curvature is in none
+            at_a_time = self.checkpoints_.every
+        while at.epochs < epochs and at.at_rest < n_turns:
+            with self.turn(at.turns):
+                ended, taken = self.minimize(train, valid, min(epochs - at.epochs, at_a_time))
+            done = ended and (taken == 1 or n_turns == 1)
+            at.at_rest = at.at_rest + 1 if done else 0
+            at.turns, at.epochs = at.turns + 1, at.epochs + taken
+            self.keep_checkpoint()
+        return at.at_rest == n_turns
 
     def minimize(
         self, train: TaskDataset, valid: TaskDataset | None, epochs: int
@@ -289,8 +358,15 @@ class FullBatchNet(_TaskNet):
         # takes L-BFGS a fraction of the iterations. An unpenalised one has a unit of 1.
         unit = _double(vector.join([stiffness.get(name, 0.0) for name in named]))
         unit = torch.where(unit > 0, unit, 1.0).rsqrt()
-        accepted = _double(vector.values) / unit
+        start = _double(vector.values) / unit
+        reached = {self.n_whole_: start}  # by the last whole epoch, and the one that is ending
         find_gradient = self._by_hand(vector, list(named)) or self._by_autograd(vector)
+
+        def take_back_trials() -> None:
+            vector.values.copy_(reached[self.n_whole_] * unit)
+            vector.release()
+
+        self.take_back_trials_ = take_back_trials
 
         def objective(flat: Tensor) -> tuple[float, Tensor]:
             if between_epochs:
@@ -300,9 +376,9 @@ class FullBatchNet(_TaskNet):
             return value, unit * _double(vector.gradient)
 
         def end_epoch(flat: Tensor, loss: float) -> None:
-            nonlocal accepted, between_epochs
-            accepted = flat
-            vector.values.copy_(accepted * unit)
+            nonlocal reached, between_epochs
+            reached = {self.n_whole_: reached[self.n_whole_], len(self.history): flat}
+            vector.values.copy_(flat * unit)
             self.history.record_batch("train_loss", loss)
             self.history.record_batch("train_batch_size", len(train))
             self.notify(
@@ -318,14 +394,18 @@ class FullBatchNet(_TaskNet):
 
         try:
             found = minimize(
-                objective, accepted, max_iter=epochs, gtol=0.1 * self.tol, on_iteration=end_epoch
+                objective, start, max_iter=epochs, gtol=0.1 * self.tol, on_iteration=end_epoch
             )
             if found.n_iter == 0:  # the start is the optimum, or not finite
                 end_epoch(found.x, found.value)
         finally:
-            vector.values.copy_(accepted * unit)  # trial steps are taken back
-            vector.release()
+            self.release()
         return found.converged, max(1, found.n_iter)
+
+    def release(self) -> None:
+        if self.take_back_trials_ is not None:
+            self.take_back_trials_()
+        self.take_back_trials_ = None
 
     def _by_hand(self, vector: ParameterVector, names: list[str]) -> FindGradient | None:
         """What finds the gradient of loss and penalty over batches, if it all goes by hand."""
@@ -363,6 +443,11 @@ class FullBatchNet(_TaskNet):
             return value, outputs
 
         return find
+
+
+def _may_stop(callback: Any) -> bool:
+    """Whether a KeyboardInterrupt in a callback is its own: skorch's scores and logs raise none."""
+    return isinstance(callback, EarlyStopping) or not type(callback).__module__.startswith("skorch")
 
 
 def _double(tensor: Tensor) -> Tensor:

@@ -12,8 +12,7 @@ _OF_HELD_OUT_ROWS = ("valid_loss", "valid_loss_best", "valid_score", "valid_scor
 def users_callbacks(params: dict[str, Any]) -> list[Any]:
     """The ``callbacks`` of the parameters: those that would not work are refused."""
     callbacks = list(params["callbacks"] or [])
-    for item in callbacks:
-        callback = item[1] if isinstance(item, (tuple, list)) else item
+    for callback in instances(callbacks):
         kind = callback if isinstance(callback, type) else type(callback)
         if not issubclass(kind, Callback):
             raise ValueError(
@@ -24,6 +23,11 @@ def users_callbacks(params: dict[str, Any]) -> list[Any]:
         if problem:
             raise ValueError(f"The callback {kind.__name__} {problem}.")
     return callbacks
+
+
+def instances(callbacks: list[Any] | None) -> list[Any]:
+    """Callbacks without the names that some are given with."""
+    return [item[1] if isinstance(item, (tuple, list)) else item for item in callbacks or []]
 
 
 def _problem(callback: Any, kind: type, params: dict[str, Any]) -> str | None:

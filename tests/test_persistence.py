@@ -501,7 +501,7 @@ def test_a_save_that_fails_leaves_the_old_file(
     def full(number: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(sk_mtl._files.os, "fsync", full)
+    monkeypatch.setattr("os.fsync", full)
     with pytest.raises(OSError, match="No space left"):
         fitted_stacked().save(path)
     assert path.read_text() == "old"

@@ -1,0 +1,217 @@
+"""A KeyboardInterrupt in fit: a model of the epochs done, or none; never half of one."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.exceptions import ConvergenceWarning
+
+from helpers import make_tasks
+from sk_mtl import MultiTaskAlignedClassifier
+
+SMALL: dict[str, Any] = {"hidden_layer_sizes": (4,), "alignment": "full", "random_state": 0}
+ENDLESS: dict[str, Any] = {"max_iter": 10**6, "tol": 0, "n_iter_no_change": 10**6, **SMALL}
+X, Y, TASK = make_tasks()
+
+# In a process of its own: in the middle of a step, it says so and waits for a real signal.
+CHILD = """
+import json, signal, warnings
+import numpy as np
+from sklearn.exceptions import NotFittedError
+from sk_mtl._gradients import Gradients
+from sk_mtl import MultiTaskAlignedClassifierCV
+from test_interrupts import *
+
+add, steps_to_go = Gradients.add, 0
+
+def count(self, *args):
+    global steps_to_go
+    steps_to_go -= 1
+    if steps_to_go == 0:
+        print("waiting", flush=True)
+        signal.pause()
+    return add(self, *args)
+
+Gradients.add = count
+
+def interrupted(after, call, model):
+    global steps_to_go
+    steps_to_go = after
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        try:
+            call()
+            raised = False
+        except KeyboardInterrupt:
+            raised = True
+    steps_to_go = 0
+    try:
+        said = model.predict_proba(X, task=TASK).tolist()
+    except NotFittedError:
+        said = None
+    return {"raised": raised, "told": [str(w.message) for w in told], "said": said,
+            "n_iter": getattr(model, "n_iter_", None),
+            "n_losses": len(getattr(model, "loss_curve_", []))}
+
+outcome = {}
+for solver in ("lbfgs", "adam"):
+    model = MultiTaskAlignedClassifier(solver=solver, **ENDLESS)
+    fit = lambda: model.fit(X, Y, task=TASK)
+    outcome[solver + " at once"] = interrupted(1, fit, model)
+    outcome[solver] = interrupted(30, fit, model)
+    outcome[solver + " again, at once"] = interrupted(1, fit, model)
+model = MultiTaskAlignedClassifier(solver="adam", **SMALL).partial_fit(X, Y, task=TASK)
+outcome["before the chunk"] = {"said": model.predict_proba(X, task=TASK).tolist()}
+outcome["chunk"] = interrupted(1, lambda: model.partial_fit(X, Y, task=TASK), model)
+model = MultiTaskAlignedClassifierCV(penalties=3, hidden_layer_sizes=(4,), random_state=0)
+fit = lambda: model.fit(X, Y, task=TASK)
+outcome["search"] = interrupted(50, fit, model)
+fit()
+outcome["before the search again"] = {"said": model.predict_proba(X, task=TASK).tolist()}
+outcome["search again"] = interrupted(50, fit, model)
+print(json.dumps(outcome))
+"""
+
+
+@pytest.fixture(scope="module")
+def outcome() -> dict[str, dict[str, Any]]:
+    """What came of fits that were interrupted by real signals."""
+    with subprocess.Popen(
+        [sys.executable, "-c", CHILD], stdout=subprocess.PIPE, text=True, bufsize=1
+    ) as child:
+        assert child.stdout is not None
+        try:
+            for line in child.stdout:
+                if line != "waiting\n":
+                    found: dict[str, dict[str, Any]] = json.loads(line)
+                    return found
+                child.send_signal(signal.SIGINT)
+        finally:
+            child.kill()
+    raise AssertionError("The process ended without an outcome.")
+
+
+def until(epochs: int, **params: Any) -> Any:
+    """A model of so many epochs."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model = MultiTaskAlignedClassifier(**{**ENDLESS, **params, "max_iter": epochs})
+        return model.fit(X, Y, task=TASK)
+
+
+def test_lbfgs_leaves_the_model_of_the_iterations_done(outcome: dict[str, Any]) -> None:
+    found = outcome["lbfgs"]
+    assert not found["raised"]
+    assert found["n_iter"] == found["n_losses"] > 10
+    assert ["Training was interrupted" in text for text in found["told"]] == [True]
+    expected = until(found["n_iter"]).predict_proba(X, task=TASK)
+    np.testing.assert_array_equal(found["said"], expected)
+
+
+def test_adam_leaves_a_model_that_is_as_far_as_it_came(outcome: dict[str, Any]) -> None:
+    found = outcome["adam"]
+    assert not found["raised"]
+    assert found["n_iter"] == found["n_losses"] == 14  # two batches each, and one in the next
+    assert ["Training was interrupted" in text for text in found["told"]] == [True]
+    before, after = (until(n, solver="adam").predict_proba(X, task=TASK) for n in (14, 15))
+    step = abs(after - before).max()
+    assert 0 < abs(np.array(found["said"]) - before).max() < 2 * step
+
+
+@pytest.mark.parametrize("name", ["lbfgs at once", "adam at once", "search"])
+def test_without_any_model_the_interrupt_goes_on_and_nothing_is_fitted(
+    name: str, outcome: dict[str, Any]
+) -> None:
+    assert outcome[name] == {
+        "raised": True,
+        "told": [],
+        "said": None,
+        "n_iter": None,
+        "n_losses": 0,
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "before"),
+    [
+        ("lbfgs again, at once", "lbfgs"),
+        ("adam again, at once", "adam"),
+        ("chunk", "before the chunk"),
+        ("search again", "before the search again"),
+    ],
+)
+def test_a_fitted_model_stays_what_it_is(name: str, before: str, outcome: dict[str, Any]) -> None:
+    assert outcome[name]["raised"]
+    assert outcome[name]["said"] == outcome[before]["said"]
+
+
+def lines_until(limit: float, call: Callable[[], Any]) -> int:
+    """Run until so many lines of the package were run, then interrupt; how many it were."""
+    lines = 0
+
+    def trace(frame: Any, event: str, argument: Any) -> Any:
+        nonlocal lines
+        if "/sk_mtl/" not in frame.f_code.co_filename:
+            return None
+        if event == "line":
+            lines += 1
+            if lines == limit:
+                sys.settrace(None)
+                raise KeyboardInterrupt
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        call()
+    except KeyboardInterrupt:
+        pass
+    finally:
+        sys.settrace(before)
+    return lines
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"solver": "lbfgs", "max_iter": 4},
+        {"solver": "lbfgs", "max_iter": 20, "early_stopping": True},
+        {"solver": "lbfgs", "max_iter": 4, "alignment_schedule": "alternating"},
+        {"solver": "adam", "max_iter": 4, "alignment_schedule": "after_shared"},
+        {"solver": "adam", "max_iter": 4, "early_stopping": True},
+    ],
+    ids=str,
+)
+@pytest.mark.filterwarnings("ignore:Training was interrupted", "ignore:max_iter")
+def test_an_interrupt_at_any_line_leaves_a_whole_model_or_none(settings: dict[str, Any]) -> None:
+    """At 60 of all lines of the package that a fit runs."""
+    settings = {**SMALL, **settings}
+    whole = MultiTaskAlignedClassifier(**settings)
+    n_lines = lines_until(np.inf, lambda: whole.fit(X, Y, task=TASK))
+    outcomes = set()
+    for limit in np.random.default_rng(0).integers(1, n_lines, 60):
+        model = MultiTaskAlignedClassifier(**settings)
+        lines_until(int(limit), lambda model=model: model.fit(X, Y, task=TASK))  # type: ignore[misc]
+        if not hasattr(model, "net_"):
+            assert vars(model) == model.get_params(deep=False)
+            outcomes.add("none")
+            continue
+        outcomes.add("model")
+        assert model.n_iter_ == len(model.loss_curve_) == len(model.net_.history) > 0
+        assert model.loss_curve_ == whole.loss_curve_[: model.n_iter_]
+        assert all(parameter.requires_grad for parameter in model.module_.parameters())
+        said = model.predict_proba(X, task=TASK)
+        if settings == {**SMALL, "solver": "lbfgs", "max_iter": 4}:
+            expected = until(model.n_iter_, **settings).predict_proba(X, task=TASK)
+            np.testing.assert_array_equal(said, expected)
+        assert np.isfinite(said).all()
+        model.set_params(warm_start=True, max_iter=2).fit(X, Y, task=TASK)  # trains like any other
+    assert outcomes == {"none", "model"}
