@@ -30,7 +30,13 @@ extensions = [
     "repository_links",
 ]
 templates_path = ["templates"]
-exclude_patterns = ["_build", "examples", "templates", "gallery/**/*.md5", "**/sg_execution_times.rst"]
+exclude_patterns = [
+    "_build",
+    "examples",
+    "templates",
+    "gallery/**/*.md5",
+    "**/sg_execution_times.rst",
+]
 default_role = "literal"
 nitpicky = True
 

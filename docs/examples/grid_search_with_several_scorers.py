@@ -48,7 +48,12 @@ print(X[["mean radius", "mean texture", "hospital"]].sample(4, random_state=0).t
 pipeline = Pipeline(
     [
         ("scale", keep_task(StandardScaler(), task_column="hospital")),
-        ("model", MultiTaskAlignedClassifier(task_column="hospital", random_state=0)),
+        (
+            "model",
+            MultiTaskAlignedClassifier(
+                task_column="hospital", hidden_layer_sizes=(), alignment=None, random_state=0
+            ),
+        ),
     ]
 )
 grid = {"model__alpha": [0.2, 2, 20], "model__head_alpha": [0.2, 2, 20, 200]}
@@ -69,7 +74,7 @@ search = GridSearchCV(
     grid,
     scoring=scorers,
     refit="log loss of the worst task",
-    cv=TaskStratifiedKFold(4, task_column="hospital", random_state=0),
+    cv=TaskStratifiedKFold(3, task_column="hospital", random_state=0),
 ).fit(X, y)
 
 # %%

@@ -116,4 +116,5 @@ model = MultiTaskAlignedClassifier(random_state=0).fit(X, Y)
 gaps = np.random.default_rng(1).random(Y_test.shape) < 0.5
 print(f"{np.isnan(Y).mean():.0%} of the training labels are missing")
 print(f"accuracy on all test labels:        {model.score(X_test, Y_test):.3f}")
-print(f"accuracy on half of them, with NaN: {model.score(X_test, np.where(gaps, np.nan, Y_test)):.3f}")
+halved = np.where(gaps, np.nan, Y_test)
+print(f"accuracy on half of them, with NaN: {model.score(X_test, halved):.3f}")

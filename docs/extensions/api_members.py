@@ -10,7 +10,7 @@ def is_elsewhere(
 ) -> bool | None:
     """Whether to leave a member out: None for the usual rules."""
     home = getattr(member, "__module__", None) or ""
-    if home.startswith("sklearn.") or name.startswith("set_") and name.endswith("_request"):
+    if home.startswith("sklearn.") or (name.startswith("set_") and name.endswith("_request")):
         return True
     return None
 

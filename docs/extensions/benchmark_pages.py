@@ -42,7 +42,11 @@ def tables() -> dict[str, tuple[str, str, Callable[[Rows], str]]]:
             "bench_alignment",
             lambda rows: _alignment_table.tables(rows, bench_alignment.METHODS),
         ),
-        "sensors": ("Tasks measured by different instruments", "bench_sensors", bench_sensors.table),
+        "sensors": (
+            "Tasks measured by different instruments",
+            "bench_sensors",
+            bench_sensors.table,
+        ),
         "components": ("Principal components", "bench_components", bench_components.table),
         "task_weights": (
             "Task weights",
