@@ -73,6 +73,10 @@ def write_pages(app: Sphinx) -> None:
         target = folder / f"{name}.md"
         if not target.exists() or target.read_text(encoding="utf-8") != page:
             target.write_text(page, encoding="utf-8")
+    import readme_table
+
+    controls = readme_table.summary(readme_table.CONTROLS)
+    (folder / "controls.txt").write_text(controls, encoding="utf-8")
 
 
 def _below(text: str) -> str:
