@@ -26,7 +26,9 @@ class Page(HTMLParser):
 
 def broken(site: Path) -> list[str]:
     """Links that lead nowhere, with the page that they are on."""
-    pages = {path.resolve(): Page(path) for path in site.rglob("*.html")}
+    pages = {
+        path.resolve(): Page(path) for path in site.rglob("*.html") if "_static" not in path.parts
+    }
     found = []
     for path, page in pages.items():
         for link in page.links:

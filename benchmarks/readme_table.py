@@ -9,18 +9,18 @@ import numpy as np
 
 ROOT = Path(__file__).resolve().parent.parent
 METHODS = {
-    "per_task": "logistic regression, one per task",
-    "pooled": "logistic regression, pooled",
-    "hgb_pooled": "gradient boosting, pooled",
+    "per_task": "LR per task",
+    "pooled": "LR pooled",
+    "hgb_pooled": "boosting",
     "torchjd_mean": "hard sharing",
-    "aligned": "sk_mtl, defaults",
-    "aligned_cv": "sk_mtl, tunes itself",
+    "aligned": "sk_mtl",
+    "aligned_cv": "sk_mtl CV",
 }
 CONTROLS = {
-    "per_task": "logistic regression, one per task",
+    "per_task": "LR per task",
     "aligned_alone": "sk_mtl, each task alone",
     "aligned_tied": "sk_mtl, one head for all",
-    "aligned": "sk_mtl, defaults",
+    "aligned": "sk_mtl",
 }
 DATA = {
     "polarity": "sentiment of 4 kinds of sentences",
@@ -56,7 +56,7 @@ def means(methods: dict[str, str]) -> Iterator[tuple[str, str, str, int, list[fl
 
 def summary(methods: dict[str, str] = METHODS) -> str:
     """Mean scores over tasks and draws, a line per data set, the best in bold."""
-    head = ["tasks", "training rows a task", "metric", "draws", *methods.values()]
+    head = ["tasks", "rows a task", "metric", "draws", *methods.values()]
     lines = [head, ["---"] * len(head)]
     for words, size, metric, n_draws, found in means(methods):
         scores = [f"{score:.1f}" for score in found]

@@ -26,6 +26,7 @@ extensions = [
     # In docs/extensions:
     "api_members",
     "benchmark_pages",
+    "code_blocks",
     "mathml",
     "repository_links",
 ]
@@ -39,6 +40,7 @@ exclude_patterns = [
 ]
 default_role = "literal"
 nitpicky = True
+suppress_warnings = ["toc.empty_glob"]  # the guide's, while all chapters are named before it
 
 # Markdown.
 myst_enable_extensions = ["colon_fence", "dollarmath", "attrs_inline"]
@@ -46,6 +48,7 @@ myst_heading_anchors = 3
 
 # The reference: a page per public name.
 autosummary_generate = True
+toc_object_entries_show_parents = "hide"
 autodoc_typehints = "none"  # the docstrings say it in words
 numpydoc_show_class_members = False
 numpydoc_xref_param_type = False
