@@ -40,7 +40,6 @@ exclude_patterns = [
 ]
 default_role = "literal"
 nitpicky = True
-suppress_warnings = ["toc.empty_glob"]  # the guide's, while all chapters are named before it
 
 # Markdown.
 myst_enable_extensions = ["colon_fence", "dollarmath", "attrs_inline"]

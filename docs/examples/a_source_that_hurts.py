@@ -28,7 +28,7 @@ SOURCES = {
     "another rotation": {"same_rotation": False},
 }
 ROWS = (20, 50, 100, 200, 400, 1000)
-DRAWS = range(10)
+DRAWS = range(8)
 
 
 def change(n_source, seed, params, kind):

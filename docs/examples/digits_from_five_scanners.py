@@ -168,7 +168,7 @@ def accuracies(seed: int) -> tuple[list[str], dict[str, list[float]], GridSearch
     return names, scores, search
 
 
-def main(seeds: int = 3) -> None:
+def main(seeds: int = 2) -> None:
     started = time.perf_counter()
     runs = []
     for seed in range(seeds):

@@ -30,7 +30,7 @@ from sk_mtl.datasets import make_covariance_tasks
 
 N_TASKS, N_FEATURES, N_TEST = 12, 20, 200
 SIZES = (5, 10, 20, 40, 80, 160)
-DRAWS = range(4)
+DRAWS = range(3)
 
 
 def draw(rows, seed):

@@ -28,7 +28,7 @@ from sk_mtl.datasets import make_noisy_label_tasks
 
 N_TASKS, N_TRAIN = 8, 200
 MISSING = (0.0, 0.3, 0.6, 0.8, 0.9)
-DRAWS = range(3)
+DRAWS = range(2)
 
 
 def draw(missing, seed):
@@ -48,7 +48,7 @@ def draw(missing, seed):
 # The models
 # ----------
 
-PENALTIES = np.logspace(-3, 1, 5)
+PENALTIES = np.logspace(-2, 0, 3)
 
 
 def per_column(X, Y, X_test, rows):
