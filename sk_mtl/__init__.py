@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from sk_mtl._svd import SVDTaskReweighter
     from sk_mtl._transfer import AlignedTransferClassifier
 
-__version__ = "0.1.0.dev0"
+__version__ = "0.1.0"
 __all__ = [
     "AlignedTransferClassifier",
     "MultiTaskAlignedClassifier",

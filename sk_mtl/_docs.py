@@ -185,7 +185,7 @@ default=None
         The networks that were compared: parameters, ``score`` (held-out log-likelihood of a
         target) and the share of the rows that they were tested on before they fell behind.
     n_features_in_ : int
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Only if ``X`` has column names.
 """,
     "search_notes": """
@@ -237,7 +237,7 @@ default=None
     n_features_in_ : int
         Number of columns of ``X`` as passed, the task column included; of features, where X has
         more than two dimensions.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Only if ``X`` has column names.
 """,
     "paper": """

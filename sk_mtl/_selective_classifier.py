@@ -61,7 +61,7 @@ class SelectiveTransferClassifier(ClassPredictions, SelectiveTransfer):
     single_task_ : list of estimator
         None for a task that shows a single class.
     n_features_in_ : int
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Only if ``X`` has column names.
 
     See Also

@@ -53,7 +53,7 @@ class SelectiveTransferRegressor(ValuePredictions, SelectiveTransfer):
     multi_task_ : estimator
     single_task_ : list of estimator
     n_features_in_ : int
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Only if ``X`` has column names.
 
     See Also

@@ -99,10 +99,10 @@ class SVDTaskReweighter(Savable, ClassNamePrefixFeaturesOutMixin, TransformerMix
         The alpha_i, neither normalised nor shrunk; `normalized_task_weight` is.
     aligner_ : estimator or None
         The fitted ``aligner``. With one, "features" below are the aligned ones.
-    components_ : ndarray of shape (n_components_, n_features)
+    components_ : ndarray of shape (`n_components_`, n_features)
         The shared directions: orthonormal rows, in the units of the scaled features. The sign of
         a row makes its entry of largest magnitude positive.
-    singular_values_ : ndarray of shape (n_components_,)
+    singular_values_ : ndarray of shape (`n_components_`,)
     task_directions_ : ndarray of shape (n_tasks, n_features)
         theta_i. For a one-hot task, whose theta_i is a matrix: its leading left singular vector
         times its Frobenius norm.
@@ -113,7 +113,7 @@ class SVDTaskReweighter(Savable, ClassNamePrefixFeaturesOutMixin, TransformerMix
     n_components_ : int
     n_features_in_ : int
         Number of columns of X as passed, the task column included.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Only if X has column names.
 
     Notes
@@ -354,7 +354,7 @@ class SVDTaskReweighter(Savable, ClassNamePrefixFeaturesOutMixin, TransformerMix
 
         Returns
         -------
-        projection : ndarray of shape (n_samples, n_components_)
+        projection : ndarray of shape (n_samples, `n_components_`)
             ``(X - mean_) / scale_ @ components_.T``, X aligned.
         """
         check_is_fitted(self)
@@ -378,7 +378,7 @@ class SVDTaskReweighter(Savable, ClassNamePrefixFeaturesOutMixin, TransformerMix
 
         Returns
         -------
-        projection : ndarray of shape (n_samples, n_components_)
+        projection : ndarray of shape (n_samples, `n_components_`)
         """
         fitted = self.fit(X, y, task=task, sample_weight=sample_weight)
         projection: Array = fitted.transform(X, task=task)
