@@ -107,10 +107,14 @@ class Gradients:
         return shared.detach(), backward
 
 
+_ALIGNMENTS = (type(None), FullAlignment, LowRankAlignment, DiagonalAlignment)
+
+
 def by_hand(network: AlignedNetwork) -> bool:
     """Whether `Gradients` knows all parts of a network, and all of them train."""
     return (
-        network.certainty is None
+        type(network.alignment) in _ALIGNMENTS
+        and network.certainty is None
         and network.heads.gain is None
         and all(p.requires_grad for n, p in network.named_parameters() if ".module." not in n)
     )
