@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 from dataclasses import dataclass, fields
 from numbers import Integral
@@ -116,10 +117,10 @@ def _document(net: Any, encoder: _StateEncoder) -> dict[str, Any]:
         "progress": {field.name: getattr(progress, field.name) for field in fields(progress)},
         "chance": _chance(net),
     }
-    callbacks = [
-        encoder.parameters(_records(callback), f"callback {number}.")
-        for number, callback in enumerate(_callbacks(net))
-    ]
+    callbacks = {
+        name: encoder.parameters(_records(callback), f"{name}.")
+        for name, callback in _callbacks(net)
+    }
     return {"checkpoint": encoder.value(state, "state"), "callbacks": callbacks}
 
 
@@ -133,8 +134,8 @@ def _restore(net: Any, document: dict[str, Any], decoder: _StateDecoder) -> None
     net.progress_ = Progress(**state["progress"])
     for device, chance in state["chance"].items():
         _generators(device).set_rng_state(chance)
-    for callback, records in zip(_callbacks(net), document["callbacks"], strict=True):
-        for name, encoded in records.items():
+    for of, callback in _callbacks(net):
+        for name, encoded in document["callbacks"].get(of, {}).items():
             if encoded == {"code": name}:  # it is as the training's beginning made it
                 continue
             value = decoder.value(encoded)
@@ -144,13 +145,13 @@ def _restore(net: Any, document: dict[str, Any], decoder: _StateDecoder) -> None
                 setattr(callback, name, value)
 
 
-def _callbacks(net: Any) -> list[Any]:
-    return [net.stopping, *(callback for _, callback in net.callbacks_)]
+def _callbacks(net: Any) -> list[tuple[str, Any]]:
+    return [("", net.stopping), *net.callbacks_]
 
 
 def _records(callback: Any) -> dict[str, Any]:
     """What a callback has noted; the rest are the arguments that it was made with."""
-    given = callback.get_params(deep=False)
+    given = inspect.signature(type(callback)).parameters
     return {name: value for name, value in vars(callback).items() if name not in given}
 
 

@@ -8,84 +8,87 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pytest
-from sklearn.exceptions import ConvergenceWarning
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
 
 from helpers import make_tasks
-from sk_mtl import MultiTaskAlignedClassifier
+from sk_mtl import MultiTaskAlignedClassifier, MultiTaskAlignedClassifierCV
+from sk_mtl._gradients import Gradients
 
 SMALL: dict[str, Any] = {"hidden_layer_sizes": (4,), "alignment": "full", "random_state": 0}
 ENDLESS: dict[str, Any] = {"max_iter": 10**6, "tol": 0, "n_iter_no_change": 10**6, **SMALL}
 X, Y, TASK = make_tasks()
 
-# In a process of its own: in the middle of a step, it says so and waits for a real signal.
-CHILD = """
-import json, signal, warnings
-import numpy as np
-from sklearn.exceptions import NotFittedError
-from sk_mtl._gradients import Gradients
-from sk_mtl import MultiTaskAlignedClassifierCV
-from test_interrupts import *
 
-add, steps_to_go = Gradients.add, 0
+class Interrupted:
+    """Calls that wait for a signal in the middle of a step; run in a process of its own."""
 
-def count(self, *args):
-    global steps_to_go
-    steps_to_go -= 1
-    if steps_to_go == 0:
-        print("waiting", flush=True)
-        signal.pause()
-    return add(self, *args)
+    def __init__(self) -> None:
+        self.steps_to_go, self.add = 0, Gradients.add
+        Gradients.add = lambda *args: self.step(*args)  # type: ignore[method-assign]
 
-Gradients.add = count
+    def step(self, *args: Any) -> Any:
+        self.steps_to_go -= 1
+        if self.steps_to_go == 0:
+            print("waiting", flush=True)
+            signal.pause()
+        return self.add(*args)
 
-def interrupted(after, call, model):
-    global steps_to_go
-    steps_to_go = after
-    with warnings.catch_warnings(record=True) as told:
-        warnings.simplefilter("always")
-        try:
-            call()
-            raised = False
-        except KeyboardInterrupt:
-            raised = True
-    steps_to_go = 0
-    try:
-        said = model.predict_proba(X, task=TASK).tolist()
-    except NotFittedError:
-        said = None
-    return {"raised": raised, "told": [str(w.message) for w in told], "said": said,
+    def outcome(self, steps: int, call: Callable[[], Any], model: Any) -> dict[str, Any]:
+        self.steps_to_go, raised = steps, False
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            try:
+                call()
+            except KeyboardInterrupt:
+                raised = True
+        self.steps_to_go = 0
+        return {
+            "raised": raised,
+            "told": [str(warning.message) for warning in told],
+            "said": said_by(model),
             "n_iter": getattr(model, "n_iter_", None),
-            "n_losses": len(getattr(model, "loss_curve_", []))}
+            "n_losses": len(getattr(model, "loss_curve_", [])),
+        }
 
-outcome = {}
-for solver in ("lbfgs", "adam"):
-    model = MultiTaskAlignedClassifier(solver=solver, **ENDLESS)
-    fit = lambda: model.fit(X, Y, task=TASK)
-    outcome[solver + " at once"] = interrupted(1, fit, model)
-    outcome[solver] = interrupted(30, fit, model)
-    outcome[solver + " again, at once"] = interrupted(1, fit, model)
-model = MultiTaskAlignedClassifier(solver="adam", **SMALL).partial_fit(X, Y, task=TASK)
-outcome["before the chunk"] = {"said": model.predict_proba(X, task=TASK).tolist()}
-outcome["chunk"] = interrupted(1, lambda: model.partial_fit(X, Y, task=TASK), model)
-model = MultiTaskAlignedClassifierCV(penalties=3, hidden_layer_sizes=(4,), random_state=0)
-fit = lambda: model.fit(X, Y, task=TASK)
-outcome["search"] = interrupted(50, fit, model)
-fit()
-outcome["before the search again"] = {"said": model.predict_proba(X, task=TASK).tolist()}
-outcome["search again"] = interrupted(50, fit, model)
-print(json.dumps(outcome))
-"""
+
+def said_by(model: Any) -> Any:
+    try:
+        return model.predict_proba(X, task=TASK).tolist()
+    except NotFittedError:
+        return None
+
+
+def main() -> None:
+    interrupted, found = Interrupted(), {}
+    for solver in ("lbfgs", "adam"):
+        model: Any = MultiTaskAlignedClassifier(solver=solver, **ENDLESS)
+        fit = partial(model.fit, X, Y, task=TASK)
+        found[f"{solver} at once"] = interrupted.outcome(1, fit, model)
+        found[solver] = interrupted.outcome(30, fit, model)
+        found[f"{solver} again, at once"] = interrupted.outcome(1, fit, model)
+    model = MultiTaskAlignedClassifier(solver="adam", **SMALL).partial_fit(X, Y, task=TASK)
+    found["before the chunk"] = {"said": said_by(model)}
+    go_on = partial(model.partial_fit, X, Y, task=TASK)
+    found["chunk"] = interrupted.outcome(1, go_on, model)
+    model = MultiTaskAlignedClassifierCV(penalties=3, hidden_layer_sizes=(4,), random_state=0)
+    fit = partial(model.fit, X, Y, task=TASK)
+    found["search"] = interrupted.outcome(50, fit, model)
+    fit()
+    found["before the search again"] = {"said": said_by(model)}
+    found["search again"] = interrupted.outcome(50, fit, model)
+    print(json.dumps(found))
 
 
 @pytest.fixture(scope="module")
 def outcome() -> dict[str, dict[str, Any]]:
     """What came of fits that were interrupted by real signals."""
     with subprocess.Popen(
-        [sys.executable, "-c", CHILD], stdout=subprocess.PIPE, text=True, bufsize=1
+        [sys.executable, __file__], stdout=subprocess.PIPE, text=True, bufsize=1
     ) as child:
         assert child.stdout is not None
         try:
@@ -215,3 +218,7 @@ def test_an_interrupt_at_any_line_leaves_a_whole_model_or_none(settings: dict[st
         assert np.isfinite(said).all()
         model.set_params(warm_start=True, max_iter=2).fit(X, Y, task=TASK)  # trains like any other
     assert outcomes == {"none", "model"}
+
+
+if __name__ == "__main__":
+    main()
