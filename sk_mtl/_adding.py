@@ -14,6 +14,7 @@ from sk_mtl._labels import read_labels
 from sk_mtl._rows import TrainingRows
 from sk_mtl._schedule import stages_from_source
 from sk_mtl._tasks import Array, TaskSet, check_ids, listing
+from sk_mtl._undo import all_or_nothing
 
 if TYPE_CHECKING:
     from typing import Self
@@ -80,7 +81,7 @@ class ExtensibleAligned(BaseAligned):
         targets = self._learn_targets(inputs, new, known=self._all_targets())
         target = targets.encode_rows(inputs.columns[0], codes, new.ids)
         rows = TrainingRows(inputs.features, codes, target, inputs.weight, inputs.weight)
-        with self._all_or_nothing():
+        with all_or_nothing(self):
             converged = self._train_added(new, targets, rows)
             self._publish()
         if not converged:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import warnings
 from abc import ABCMeta, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from copy import deepcopy
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -29,6 +27,7 @@ from sk_mtl._scaling import InputScaler, every_position
 from sk_mtl._schedule import Stage, stages_of
 from sk_mtl._task_groups import resolve_task_groups
 from sk_mtl._tasks import Array, TaskSet, listing
+from sk_mtl._undo import all_or_nothing
 from sk_mtl._validation_split import hold_out
 from sk_mtl._value_targets import ValueTargets
 from sk_mtl._weighting import resolve_task_weight
@@ -103,7 +102,7 @@ class BaseAligned(CallbackSupportMixin, FittedNetwork, metaclass=ABCMeta):
         """
         with (
             fit_task(self, "fit", self.max_iter, X, y, task, sample_weight) as epoch_tasks,
-            self._all_or_nothing(),
+            all_or_nothing(self),
         ):
             keep = self.warm_start and self.__sklearn_is_fitted__()
             rows = self._read_training_rows(X, y, task, sample_weight, keep=keep, weigh=True)
@@ -123,7 +122,7 @@ class BaseAligned(CallbackSupportMixin, FittedNetwork, metaclass=ABCMeta):
         keep = self.__sklearn_is_fitted__()
         with (
             fit_task(self, "partial-fit", 1, X, y, task, sample_weight) as epoch_tasks,
-            self._all_or_nothing(self.net_ if keep else None),
+            all_or_nothing(self, self.net_ if keep else None),
         ):
             rows = self._read_training_rows(
                 X, y, task, sample_weight, keep=keep, weigh=not keep, classes=classes
@@ -132,24 +131,6 @@ class BaseAligned(CallbackSupportMixin, FittedNetwork, metaclass=ABCMeta):
                 self._build(rows, keep=keep)
             self._train(rows, self._stages(1), epoch_tasks)
         return self
-
-    @contextmanager
-    def _all_or_nothing(self, net: Any = None) -> Iterator[None]:
-        """Leave the estimator, and the net if it is trained further, as they were on failure."""
-        before = self.__dict__.copy()
-        parts = (net.module_, net.optimizer_) if net else ()
-        states = [deepcopy(part.state_dict()) for part in parts]
-        n_epochs = net and len(net.history)
-        try:
-            yield
-        except BaseException:
-            self.__dict__.clear()
-            self.__dict__.update(before)
-            for part, state in zip(parts, states, strict=True):
-                part.load_state_dict(state)
-            if net:
-                del net.history[n_epochs:]
-            raise
 
     def _read_training_rows(
         self,

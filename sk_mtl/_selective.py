@@ -31,6 +31,7 @@ from sk_mtl._saving import Savable
 from sk_mtl._task_model import UndefinedScoreError
 from sk_mtl._tasks import Array, Route, TaskSet, split_column
 from sk_mtl._telling import refuse_unnamed_column, told_tasks
+from sk_mtl._undo import all_or_nothing
 from sk_mtl.model_selection import TaskStratifiedKFold
 
 if TYPE_CHECKING:
@@ -201,21 +202,22 @@ class SelectiveTransfer(Savable, MetaEstimatorMixin, BaseEstimator, metaclass=AB
         ------
         ValueError
             If tasks are named in two ways, the multi-task estimator cannot be told of them, or
-            an estimator refuses the rows.
+            an estimator refuses the rows. The estimator is then as before the call.
         """
-        random = check_random_state(self.random_state)
-        self._multi = self.multi_task
-        if self.multi_task is None:
-            self._multi = self._default(int(random.randint(np.iinfo(np.int32).max)))
-        data, tasks = self._read(X, y, task, sample_weight)
-        folds = list(self._folds(data, random))
-        held_out = Parallel(n_jobs=self.n_jobs)(
-            delayed(self._held_out)(data, train, test) for train, test in folds
-        )
-        self._weigh(data, held_out)
-        self.multi_task_ = self._fit_multi(data, data.rows).estimator
-        self.single_task_ = [self._fit_single(data, task, task.rows) for task in data.tasks]
-        self._tasks = tasks
+        with all_or_nothing(self):
+            random = check_random_state(self.random_state)
+            self._multi = self.multi_task
+            if self.multi_task is None:
+                self._multi = self._default(int(random.randint(np.iinfo(np.int32).max)))
+            data, tasks = self._read(X, y, task, sample_weight)
+            folds = list(self._folds(data, random))
+            held_out = Parallel(n_jobs=self.n_jobs)(
+                delayed(self._held_out)(data, train, test) for train, test in folds
+            )
+            self._weigh(data, held_out)
+            self.multi_task_ = self._fit_multi(data, data.rows).estimator
+            self.single_task_ = [self._fit_single(data, task, task.rows) for task in data.tasks]
+            self._tasks = tasks
         return self
 
     def _read(self, X: Any, y: Any, task: Any, sample_weight: Any) -> tuple[_Data, TaskSet]:

@@ -39,6 +39,7 @@ from sk_mtl._moments import (
 )
 from sk_mtl._saving import Savable
 from sk_mtl._tasks import Array, TaskSet, check_ids, listing, read_features
+from sk_mtl._undo import all_or_nothing
 
 if TYPE_CHECKING:
     from typing import Self
@@ -216,7 +217,8 @@ class SVDTaskReweighter(Savable, ClassNamePrefixFeaturesOutMixin, TransformerMix
             missing or infinite, a weight is negative, ``n_components`` exceeds the number of
             features or of target columns, or there is an aligner for tasks that share X.
         """
-        return self._learn(X, y, task, sample_weight, classes=None, reset=True, whole=True)
+        with all_or_nothing(self):
+            return self._learn(X, y, task, sample_weight, classes=None, reset=True, whole=True)
 
     @available_if(_aligns_alike)
     @_fit_context(prefer_skip_nested_validation=True)
@@ -250,7 +252,8 @@ class SVDTaskReweighter(Savable, ClassNamePrefixFeaturesOutMixin, TransformerMix
             another way than before. The chunk is then not taken in.
         """
         reset = not hasattr(self, "_moments")
-        return self._learn(X, y, task, sample_weight, classes=classes, reset=reset, whole=False)
+        with all_or_nothing(self):
+            return self._learn(X, y, task, sample_weight, classes=classes, reset=reset, whole=False)
 
     def _learn(
         self, X: Any, y: Any, task: Any, weight: Any, *, classes: Any, reset: bool, whole: bool
