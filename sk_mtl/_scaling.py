@@ -9,6 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import spearmanr
 
+from sk_mtl._features import refuse_minute
+
 Floats = npt.NDArray[np.floating]
 
 _VARIANCE_FLOOR = 0.1  # of the typical variance
@@ -31,7 +33,6 @@ class InputScaler:
     weight: Floats
 
     @classmethod
-    @np.errstate(over="ignore", invalid="ignore")  # told by the error below
     def fit(cls, X: Floats, row_weight: Floats, kind: str | None) -> InputScaler:
         """Statistics of the rows of all tasks together.
 
@@ -46,15 +47,11 @@ class InputScaler:
         if kind is None:
             return cls(np.zeros(n_features), np.ones(n_features))
         X, _, row_weight = every_position(X, None, row_weight)
+        refuse_minute(X, "X")
         share = row_weight / row_weight.sum()
         mean = sum((share[part] @ X[part] for part in parts(X)), np.zeros(n_features))
         rows = _fewer_rows(X, mean, share)
         variance = np.einsum("ij,ij->j", rows, rows)
-        if not np.isfinite(variance).all():
-            raise ValueError(
-                f"X holds values up to {np.abs(X).max():.3g}, too large to square. Divide its "
-                "columns by their size."
-            )
         deviation: Floats = np.ones(n_features)
         if not _are_principal_components(rows):
             deviation = _floored_deviation(variance)

@@ -18,7 +18,6 @@ from sklearn.utils import _safe_indexing, check_random_state
 from sklearn.utils._param_validation import HasMethods, StrOptions
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import (
-    _check_sample_weight,
     _num_samples,
     check_array,
     check_is_fitted,
@@ -32,6 +31,7 @@ from sk_mtl._task_model import UndefinedScoreError
 from sk_mtl._tasks import Array, Route, TaskSet, split_column
 from sk_mtl._telling import refuse_unnamed_column, told_tasks
 from sk_mtl._undo import all_or_nothing
+from sk_mtl._weights import read_sample_weight
 from sk_mtl.model_selection import TaskStratifiedKFold
 
 if TYPE_CHECKING:
@@ -231,9 +231,7 @@ class SelectiveTransfer(Savable, MetaEstimatorMixin, BaseEstimator, metaclass=AB
             )
         weight = None
         if sample_weight is not None:
-            weight = _check_sample_weight(sample_weight, named.X, ensure_non_negative=True)
-            if not weight.any():
-                raise ValueError("sample_weight is zero for every row: nothing is left to fit.")
+            weight = read_sample_weight(sample_weight, named.X)
         counted = np.flatnonzero(np.ones(n_rows) if weight is None else weight)
         ids_counted = None if ids is None else ids[counted]
         if names is not None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from reprlib import repr as short
 
 import numpy as np
 from scipy.special import digamma, polygamma
 
+from sk_mtl._features import refuse_unsquarable
 from sk_mtl._labels import read_labels
 from sk_mtl._plan import HeadPlan
 from sk_mtl._rows import TrainingRows
@@ -69,15 +71,10 @@ class ValueTargets:
             raise ValueError(
                 f"The tasks {listing(empty)} have no labelled row. Leave them out, or label a row."
             )
+        refuse_unsquarable(values, task, ids)
         share = weight / total[task]
         mean = np.bincount(task, weights=share * values, minlength=len(ids))
-        with np.errstate(over="ignore"):  # told by the error below
-            variance = np.bincount(task, weights=share * (values - mean[task]) ** 2)
-        if not np.isfinite(variance).all():
-            raise ValueError(
-                f"y holds values up to {np.abs(values).max():.3g}, too large to square. Divide y "
-                "by its size."
-            )
+        variance = np.bincount(task, weights=share * (values - mean[task]) ** 2)
         return cls(mean, _units(variance, total, np.abs(mean), known), group)
 
     @property
@@ -122,7 +119,7 @@ def read_values(column: Array, what: str) -> tuple[Array, Array]:
     values, labelled = read_labels(column, what)
     if len(values) and values.dtype.kind not in "biuf":
         raise ValueError(
-            f"{what} holds {values.tolist()[0]!r}, which is not a number. Regression needs "
+            f"{what} holds {short(values.tolist()[0])}, which is not a number. Regression needs "
             "numbers; use the classifier for labels."
         )
     return values.astype(np.float64), labelled
