@@ -170,7 +170,7 @@ class ExtensibleAligned(BaseAligned):
         groups = self._task_groups()
         network = network_from_source(groups, self._scaler, rows, targets, alignment, settings)
         net = build_net(network, targets.loss, settings, fixed_b=True)
-        converged = self._train_net(net, rows, None, stages_from_source(0, self.max_iter))
+        converged = self._train_net(net, targets, rows, None, stages_from_source(0, self.max_iter))
         self._added = [*self._added, AddedTasks(targets, network.alignment, network.heads)]
         self._tasks = TaskSet(_joined(self._tasks.ids, new.ids), self._tasks.route)
         self.task_weight_ = np.append(self.task_weight_, np.ones(len(new)))

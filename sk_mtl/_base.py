@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 
 Targets = ClassTargets | ValueTargets
 
+_DIVERGED = 3.0  # times the loss of a model that knows nothing
+
 
 def trains_in_batches(estimator: BaseAligned) -> bool:
     """Whether the estimator has `partial_fit`, for scikit-learn's ``available_if``."""
@@ -326,7 +328,8 @@ class BaseAligned(CallbackSupportMixin, FittedNetwork, metaclass=ABCMeta):
             strata = self._targets.strata(rows)
             held = hold_out(strata, rows.task, self.validation_fraction, self._random_state)
             held_out, rows = rows.take(held), rows.take(~held)
-        converged = self._train_net(self.net_, rows, held_out, stages, epoch_tasks)
+        net, targets = self.net_, self._targets
+        converged = self._train_net(net, targets, rows, held_out, stages, epoch_tasks)
         history = self.net_.history
         self.n_iter_ = len(history) - before
         self.loss_curve_ = [epoch["train_loss"] for epoch in history]
@@ -342,21 +345,33 @@ class BaseAligned(CallbackSupportMixin, FittedNetwork, metaclass=ABCMeta):
     def _train_net(
         self,
         net: Net,
+        targets: Targets,
         rows: TrainingRows,
         held_out: TrainingRows | None,
         stages: list[Stage],
         epoch_tasks: EpochTasks | None = None,
     ) -> bool:
-        """Train a net, and check that its loss is finite."""
+        """Train a net, and check that its loss is finite and has come down."""
         from sk_mtl._running import train
 
         seed = int(self._random_state.randint(np.iinfo(np.int32).max))
         converged = train(net, rows, held_out, stages, seed, self, epoch_tasks)
         last = net.history[-1]["train_loss"] if len(net.history) else 0.0
-        if not np.isfinite(last):
+        after = last + net.module_.penalty().item()  # the last step is in no loss yet
+        if not np.isfinite(after):
             raise ValueError(
-                f"The loss is {last} after {len(net.history)} iterations. Reduce "
-                "learning_rate_init, or scale the features (input_scaling)."
+                f"The loss is {after} after {len(net.history)} iterations. Reduce "
+                "learning_rate_init (or a penalty or weight that is enormous), or scale the "
+                "features (input_scaling)."
+            )
+        nothing = targets.loss_of_nothing(rows)
+        if held_out is None and last > _DIVERGED * nothing + 0.1:
+            warnings.warn(
+                f"The loss is {last:.3g} after {len(net.history)} iterations, where a model that "
+                f"knows nothing has {nothing:.3g}: training has diverged. Reduce "
+                "learning_rate_init, or scale the features (input_scaling).",
+                ConvergenceWarning,
+                stacklevel=5,
             )
         return converged
 

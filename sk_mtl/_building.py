@@ -181,8 +181,16 @@ def build_net(
             "iterator_train__seed": 0,  # set anew for each training
         }
         net_class = MiniBatchNet
-    net = net_class(**(settings | overrides))
-    net.initialize()
+    try:
+        net = net_class(**(settings | overrides))
+        net.initialize()
+    except TypeError as error:
+        if not overrides:
+            raise
+        raise ValueError(
+            f"net_params={overrides} cannot be used: {error}. See skorch's NeuralNet for what "
+            "they may be."
+        ) from error
     return net
 
 
@@ -211,7 +219,7 @@ def _checked(params: dict[str, Any]) -> dict[str, Any]:
         refused = f"net_params must not hold {name!r}."
         if name in _PARAMETER_FOR:
             raise ValueError(f"{refused} The estimator's parameter for it: {_PARAMETER_FOR[name]}.")
-        if not name.startswith(_FREE) or name.startswith(_NEEDED):
+        if not isinstance(name, str) or not name.startswith(_FREE) or name.startswith(_NEEDED):
             raise ValueError(
                 f"{refused} It is for optimizer, optimizer__*, iterator_train__*, "
                 "iterator_valid__* and callbacks__*; the rest is the estimator's."

@@ -77,6 +77,12 @@ class InputScaler:
         """``x - mean``, in double precision: features may lie far off."""
         return X - self.mean
 
+    @property
+    def is_moderate(self) -> bool:
+        """Whether features are far from the ends of single precision before they are scaled."""
+        size = np.linalg.norm(self.weight.reshape(len(self.mean), -1), axis=1)
+        return bool(((size == 0) | ((size > 1e-12) & (size < 1e12))).all())
+
     def after(self, other: InputScaler) -> Floats:
         """The matrix from the other's z to this one's, but for the means."""
         theirs, own = (

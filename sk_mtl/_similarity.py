@@ -281,7 +281,9 @@ def _nonempty(tables: dict[Any, Any]) -> dict[Any, Any]:
 
 
 def _factor(X: Any, energy: float) -> tuple[Array, float]:
-    """``U D^0.5`` of the approximation of ``X.T @ X``, and the trace of ``D``."""
+    """``U D^0.5`` of the approximation of ``X.T @ X``, and the trace of ``D``, of X in a unit."""
+    size = abs(X).max()
+    X = X * 2.0 ** -np.frexp(size)[1]  # of which no power overflows: similarity has no unit
     wide = X.shape[0] < X.shape[1]
     gram = X @ X.T if wide else X.T @ X
     values, vectors = np.linalg.eigh(gram.toarray() if issparse(gram) else gram)

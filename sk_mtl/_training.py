@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from scipy.optimize import OptimizeResult, minimize
+from sklearn.exceptions import ConvergenceWarning
 from skorch.callbacks import Callback, EarlyStopping, EpochScoring
 from torch import Tensor
 
@@ -21,6 +23,8 @@ from sk_mtl._scored_rows import ScoredNet
 from sk_mtl._steps import Steps, can_step
 from sk_mtl._vector import ParameterVector, VectorPenalty, penalty_of_the_rest
 
+_LEAST_STIFFNESS = 1e-6  # a penalty that counts, beside a unit of loss
+_STUCK = 1e-3  # of the gradient's size at the start: with less left, L-BFGS is as good as done
 _TURN = 10  # epochs after which L-BFGS gives the turn to the next parameters
 
 FindGradient = Callable[[list[Batch]], tuple[float, list[Tensor]]]  # the loss, and the outputs
@@ -290,16 +294,22 @@ class FullBatchNet(_TaskNet):
         # In units of its prior's standard deviation each parameter matters about the same, which
         # takes L-BFGS a fraction of the iterations. An unpenalised one has a unit of 1.
         unit = _array(vector.join([stiffness.get(name, 0.0) for name in named]))
+        # Next to no penalty would make it all but infinite.
+        unit = np.maximum(unit, _LEAST_STIFFNESS * self.total_weight_) * (unit > 0)
         unit = 1 / np.sqrt(np.where(unit > 0, unit, 1.0))
         accepted = _array(vector.values) / unit
+        steepest = 0.0
         find_gradient = self._by_hand(vector, list(named)) or self._by_autograd(vector)
 
         def objective(flat: npt.NDArray[np.float64]) -> tuple[float, npt.NDArray[np.float64]]:
+            nonlocal steepest
             if between_epochs:
                 begin_epoch()
             vector.values.copy_(torch.from_numpy(flat * unit))
             value, outputs[:] = find_gradient(chunks)
-            return value, unit * _array(vector.gradient)
+            gradient = unit * _array(vector.gradient)
+            steepest = steepest or float(np.abs(gradient).max())
+            return value, gradient
 
         def end_epoch(intermediate_result: OptimizeResult) -> None:
             nonlocal accepted, between_epochs
@@ -339,6 +349,14 @@ class FullBatchNet(_TaskNet):
         finally:
             vector.values.copy_(torch.from_numpy(accepted * unit))  # trial steps are taken back
             vector.release()
+        if result.status == 2 and np.abs(result.jac).max() > _STUCK * max(steepest, 1.0):
+            warnings.warn(
+                f"L-BFGS found no step that lowers the loss of {result.fun:.3g}, though it is not "
+                "at its minimum: rounding errors are as large. Scale the features "
+                "(input_scaling), and leave enormous penalties and weights.",
+                ConvergenceWarning,
+                stacklevel=2,
+            )
         return result.status != 1, max(1, result.nit)  # 1: too many iterations
 
     def _by_hand(self, vector: ParameterVector, names: list[str]) -> FindGradient | None:

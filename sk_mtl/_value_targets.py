@@ -101,6 +101,11 @@ class ValueTargets:
             return standardised * self.scale + self.mean
         return np.asarray(standardised * self.scale[task] + self.mean[task])
 
+    def loss_of_nothing(self, rows: TrainingRows) -> float:
+        """Mean loss of a model whose outputs are all 0."""
+        _, target, weight = rows.by_entry()
+        return float(0.5 * np.average(target**2, weights=weight))
+
     def for_reweighter(self, columns: list[Array], rows: TrainingRows) -> Array:
         """Standardised values: not to be taken for classes, whole numbers as they may be."""
         return np.where(rows.weight > 0, rows.target, np.nan)
