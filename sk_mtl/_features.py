@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reprlib import repr as short
+from reprlib import Repr
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,10 @@ from scipy.sparse import issparse
 from sklearn.utils.validation import check_array
 
 Array = npt.NDArray[Any]
+
+_REPR = Repr()
+_REPR.maxstring = _REPR.maxother = 60
+short = _REPR.repr  # of a value in an error message
 
 LARGEST, SMALLEST = 1e150, 1e-150  # what can be squared and summed in double precision
 

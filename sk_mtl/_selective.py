@@ -148,6 +148,8 @@ class SelectiveTransfer(Savable, MetaEstimatorMixin, BaseEstimator, metaclass=AB
         self.n_jobs = n_jobs
         self.random_state = random_state
 
+    _question: ClassVar[str] = "predict"  # the method that models are asked by
+
     @abstractmethod
     def _default(self, seed: int) -> Any:
         """The multi-task estimator where the user names none."""
@@ -205,6 +207,7 @@ class SelectiveTransfer(Savable, MetaEstimatorMixin, BaseEstimator, metaclass=AB
             an estimator refuses the rows. The estimator is then as before the call.
         """
         with all_or_nothing(self):
+            self._check_estimators()
             random = check_random_state(self.random_state)
             self._multi = self.multi_task
             if self.multi_task is None:
@@ -219,6 +222,18 @@ class SelectiveTransfer(Savable, MetaEstimatorMixin, BaseEstimator, metaclass=AB
             self.single_task_ = [self._fit_single(data, task, task.rows) for task in data.tasks]
             self._tasks = tasks
         return self
+
+    def _check_estimators(self) -> None:
+        """Refuse what cannot answer, before anything is fitted."""
+        for name in ("multi_task", "single_task"):
+            value = getattr(self, name)
+            if isinstance(value, type):
+                raise ValueError(f"{name}={value} is a class. Pass an object: {value.__name__}().")
+            if value is not None and not hasattr(value, self._question):
+                raise ValueError(
+                    f"{name}={value} has no {self._question}, which is what is blended. Pass one "
+                    "that has, or wrap it in scikit-learn's CalibratedClassifierCV."
+                )
 
     def _read(self, X: Any, y: Any, task: Any, sample_weight: Any) -> tuple[_Data, TaskSet]:
         named = self._split(X, task, reset=True)
@@ -288,7 +303,13 @@ class SelectiveTransfer(Savable, MetaEstimatorMixin, BaseEstimator, metaclass=AB
         used = data.rows
         if not isinstance(self.cv, Integral):
             target = data.columns[0] if len(data.columns) == 1 else None
+            n_rows = _num_samples(data.named.X)
             for train, test in check_cv(self.cv, target).split(data.named.X, target):
+                last = max(np.max(train, initial=0), np.max(test, initial=0))
+                if last >= n_rows:
+                    raise ValueError(
+                        f"cv names row {last}, but X has {n_rows} rows, 0 to the last."
+                    )
                 yield np.intersect1d(train, used), np.intersect1d(test, used)
             return
         seed = int(random.randint(np.iinfo(np.int32).max))

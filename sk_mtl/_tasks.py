@@ -9,14 +9,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Hashable
 from dataclasses import dataclass
-from reprlib import repr as short
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.utils.validation import validate_data
 
-from sk_mtl._features import read_table
+from sk_mtl._features import read_table, short
 from sk_mtl._positions import has_positions, read_positions
 
 Array = npt.NDArray[Any]

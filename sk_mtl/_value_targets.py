@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from reprlib import repr as short
 
 import numpy as np
 from scipy.special import digamma, polygamma
 
-from sk_mtl._features import refuse_unsquarable
+from sk_mtl._features import refuse_unsquarable, short
 from sk_mtl._labels import read_labels
 from sk_mtl._plan import HeadPlan
 from sk_mtl._rows import TrainingRows

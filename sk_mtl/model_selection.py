@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 import numpy as np
 from sklearn.model_selection import BaseCrossValidator
 from sklearn.utils import check_random_state
-from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import _num_samples
 
 from sk_mtl._tasks import Array, check_ids, split_column
@@ -131,6 +130,9 @@ class TaskStratifiedKFold(_TaskSplitter):
         y = np.asarray(y)
         if y.ndim != 1 or len(y) != n_rows:
             raise ValueError(f"y must hold one label for each of {n_rows} rows; got {y.shape}.")
+        real = y.dtype.kind == "f" and bool((y != np.rint(y)).any())
+        if y.dtype.kind == "f" and not np.isfinite(y).all():
+            raise ValueError("y contains NaN or infinity. Drop these rows, or fill them in.")
         rank = np.unique(y, return_inverse=True)[1]
         random = check_random_state(self.random_state)
         ties = random.permutation(n_rows) if self.shuffle else np.arange(n_rows)
@@ -138,7 +140,7 @@ class TaskStratifiedKFold(_TaskSplitter):
         order = np.lexsort([ties, rank, codes])
         fold = np.empty(n_rows, dtype=np.intp)
         fold[order] = np.arange(n_rows) % self.n_splits
-        if self.shuffle and type_of_target(y) == "continuous":
+        if self.shuffle and real:
             # Neighbours in the order of the target, not each other's rank, go to chance folds.
             for start in range(0, n_rows, self.n_splits):
                 few = order[start : start + self.n_splits]

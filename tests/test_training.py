@@ -211,7 +211,7 @@ def test_a_failed_partial_fit_leaves_the_fitted_model_alone() -> None:
     X, y, task = make_tasks()
     model = MultiTaskAlignedClassifier(solver="adam", random_state=0).partial_fit(X, y, task=task)
     before = model.predict_proba(X, task=task)
-    with pytest.raises(ValueError, match="too large for torch.float32"):
+    with pytest.raises(ValueError, match="values too large for"):
         model.partial_fit(1e39 * X, y, task=task)
     assert_predicts_the_same(model, X, task, before)
     assert len(model.net_.history) == 1
