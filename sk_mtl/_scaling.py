@@ -15,6 +15,7 @@ Floats = npt.NDArray[np.floating]
 
 _VARIANCE_FLOOR = 0.1  # of the typical variance
 _ONE_DIRECTION = 0.75  # of all variance: that of a feature with large units
+_ROUNDING = 10 * np.finfo(np.float64).eps  # of a constant feature about its mean
 _SPECTRUM_FLOOR = 0.1  # of the mean eigenvalue: weak directions are not shut out
 
 
@@ -52,6 +53,8 @@ class InputScaler:
         mean = sum((share[part] @ X[part] for part in parts(X)), np.zeros(n_features))
         rows = _fewer_rows(X, mean, share)
         variance = np.einsum("ij,ij->j", rows, rows)
+        constant = variance <= (_ROUNDING * np.abs(mean)) ** 2
+        rows[:, constant] = variance[constant] = 0
         deviation: Floats = np.ones(n_features)
         if not _are_principal_components(rows):
             deviation = _floored_deviation(variance)
@@ -188,7 +191,8 @@ def _root_covariance(rows: Floats) -> Floats:
     else:
         values, vectors = np.linalg.eigh(rows.T @ rows)
         values = values.clip(0)
-    floor = _SPECTRUM_FLOOR * values.sum() / n_features
+    n_varying = max(1, np.count_nonzero(rows.any(axis=0)))  # constant features change nothing
+    floor = _SPECTRUM_FLOOR * values.sum() / n_varying
     if floor == 0:
         return np.eye(n_features)
     gain = np.sqrt(values + floor) - np.sqrt(floor)

@@ -25,6 +25,7 @@ from sklearn.utils.validation import (
 )
 
 from sk_mtl._blending import posterior_weights, shrunken_gains
+from sk_mtl._folds import named_folds
 from sk_mtl._labels import columns_as_array, read_columns
 from sk_mtl._saving import Savable
 from sk_mtl._task_model import UndefinedScoreError
@@ -303,13 +304,8 @@ class SelectiveTransfer(Savable, MetaEstimatorMixin, BaseEstimator, metaclass=AB
         used = data.rows
         if not isinstance(self.cv, Integral):
             target = data.columns[0] if len(data.columns) == 1 else None
-            n_rows = _num_samples(data.named.X)
-            for train, test in check_cv(self.cv, target).split(data.named.X, target):
-                last = max(np.max(train, initial=0), np.max(test, initial=0))
-                if last >= n_rows:
-                    raise ValueError(
-                        f"cv names row {last}, but X has {n_rows} rows, 0 to the last."
-                    )
+            found = check_cv(self.cv, target).split(data.named.X, target)
+            for train, test in named_folds(found, _num_samples(data.named.X)):
                 yield np.intersect1d(train, used), np.intersect1d(test, used)
             return
         seed = int(random.randint(np.iinfo(np.int32).max))

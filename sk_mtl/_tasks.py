@@ -68,6 +68,7 @@ def read_features(
                 f"X has no column beside the task column, {task_column!r}: there are 0 feature(s) "
                 "to learn from."
             )
+    _refuse_repeated(getattr(features, "columns", ()))
     if accept_positions and has_positions(features):
         features = read_positions(features)
     else:
@@ -109,12 +110,7 @@ def split_column(X: Any, column: Hashable) -> tuple[Any, Any]:
                     'set_output(transform="pandas")).'
                 )
             column = names[_position(int(column), len(names))]
-        twice = repeated(names)
-        if twice:
-            raise ValueError(
-                f"X has several columns named {listing(twice)}. Rename them: columns are told "
-                "apart by name."
-            )
+        _refuse_repeated(names)
         return X[[name for name in names if name != column]], X[column]
     if isinstance(column, bool) or not isinstance(column, (int, np.integer)):
         raise ValueError(
@@ -135,6 +131,15 @@ def split_column(X: Any, column: Hashable) -> tuple[Any, Any]:
         )
     position = _position(int(column), X.shape[1])
     return np.delete(X, position, axis=1), X[:, position]
+
+
+def _refuse_repeated(names: Any) -> None:
+    twice = repeated(list(names))
+    if twice:
+        raise ValueError(
+            f"X has several columns named {listing(twice)}. Rename them: columns are told apart by "
+            "name."
+        )
 
 
 def _position(column: int, n_columns: int) -> int:

@@ -23,7 +23,7 @@ from sk_mtl._scored_rows import ScoredNet
 from sk_mtl._steps import Steps, can_step
 from sk_mtl._vector import ParameterVector, VectorPenalty, penalty_of_the_rest
 
-_LEAST_STIFFNESS = 1e-6  # a penalty that counts, beside a unit of loss
+_LEAST_STIFFNESS = 1e-4  # penalties below it make no parameter move more freely
 _STUCK = 1e-3  # of the gradient's size at the start: with less left, L-BFGS is as good as done
 _TURN = 10  # epochs after which L-BFGS gives the turn to the next parameters
 
@@ -294,9 +294,8 @@ class FullBatchNet(_TaskNet):
         # In units of its prior's standard deviation each parameter matters about the same, which
         # takes L-BFGS a fraction of the iterations. An unpenalised one has a unit of 1.
         unit = _array(vector.join([stiffness.get(name, 0.0) for name in named]))
-        # Next to no penalty would make it all but infinite.
-        unit = np.maximum(unit, _LEAST_STIFFNESS * self.total_weight_) * (unit > 0)
-        unit = 1 / np.sqrt(np.where(unit > 0, unit, 1.0))
+        # Next to no penalty would make it all but infinite, beside the unpenalised ones.
+        unit = 1 / np.sqrt(np.where(unit > 0, np.maximum(unit, _LEAST_STIFFNESS), 1.0))
         accepted = _array(vector.values) / unit
         steepest = 0.0
         find_gradient = self._by_hand(vector, list(named)) or self._by_autograd(vector)

@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import coo_array, csr_array
+from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression, Ridge
 
@@ -311,6 +312,13 @@ FEATURES = [
     *bad("infinity", "reweighter", "transform", r"infinity.*Drop", X=put(X, (0, 0), INF)),
     *bad("three dimensions", "aligned", "transform", r"dim 3.* Reshape it", X=X[:, :, None]),
     *bad("sparse", "classifier", "predict", r"Use '.toarray", TypeError, X=coo_array(X)),
+    *bad(
+        "columns of one name",
+        STACKING[:2],
+        "fit",
+        r"X has several columns named \['a'\]. Rename them",
+        X=FRAME.set_axis(["a", "b", "a"], axis=1),
+    ),
 ]
 
 TARGETS = [
@@ -808,3 +816,158 @@ def test_it_is_refused_and_nothing_is_lost(
     assert all(after[name] is value for name, value in parameters.items())
     for was, now in zip(before, answers(estimator, good), strict=True):
         assert_array_equal(now, was)
+
+
+def test_a_failed_partial_fit_does_not_change_what_comes_after() -> None:
+    """The weights, the optimizer's moments, the history and the order of the next batches."""
+    one, other = (
+        pickle.loads(saved("regressor in batches")),
+        pickle.loads(saved("regressor in batches")),
+    )
+    with pytest.raises(ValueError, match="The loss is"), np.errstate(over="ignore"):
+        one.partial_fit(X, 1e30 * VALUES, task=TASK)
+    for model in (one, other):
+        model.partial_fit(X, VALUES, task=TASK).partial_fit(X, VALUES, task=TASK)
+    assert one.loss_curve_ == other.loss_curve_
+    assert_array_equal(one.predict(X, task=TASK), other.predict(X, task=TASK))
+
+
+@pytest.mark.parametrize("model", ["aligned", "searched", "selective", "reweighter", "transfer"])
+@pytest.mark.parametrize("error", [MemoryError, KeyboardInterrupt])
+def test_a_refit_that_breaks_off_late_is_undone(
+    model: str, error: type[BaseException], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After all has been read, and other rows: with other tasks, labels and features."""
+    estimator, good = pickle.loads(saved(model)), MODELS[model][1]
+    attributes, before = set(vars(estimator)), answers(estimator, good)
+    monkeypatch.setattr(
+        "sk_mtl._svd._leading_directions"
+        if model == "reweighter"
+        else "sk_mtl._base.BaseAligned._train_net",
+        lambda *args, **kwargs: (_ for _ in ()).throw(error()),
+    )
+    other = {"X": FRAME[["b", "a"]], "y": np.repeat(["u", "v"], 12), "task": np.arange(N) % 3}
+    if model == "transfer":
+        other = {"X": FRAME, "y": np.repeat(["u", "v"], 12)}
+    with pytest.raises(error):
+        estimator.fit(**other)
+    assert set(vars(estimator)) == attributes
+    for was, now in zip(before, answers(estimator, good), strict=True):
+        assert_array_equal(now, was)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_what_is_not_fitted_says_so_and_stays_so(model: str) -> None:
+    estimator, good = MODELS[model][0](), MODELS[model][1]
+    attributes = set(vars(estimator))
+    for method in ("predict", "predict_proba", "transform", "add_task"):
+        if hasattr(estimator, method):
+            with pytest.raises(NotFittedError, match=r"is not fitted yet. Call 'fit'"):
+                getattr(estimator, method)(**arguments_of(method, good, {}))
+    with pytest.raises(ValueError, match="y is None"):
+        estimator.fit(**(good | {"y": None}))
+    assert set(vars(estimator)) == attributes
+    with pytest.raises(NotFittedError):
+        method = "predict" if hasattr(estimator, "predict") else "transform"
+        getattr(estimator, method)(good["X"], task=good.get("task"))
+
+
+# What is legal, and its right answer.
+
+TOGETHER = {"task": TASK}
+
+
+def probabilities(features: Any, **params: Any) -> Any:
+    model = MultiTaskAlignedClassifier(**({"random_state": 0} | params))
+    return model.fit(features, Y, **TOGETHER).predict_proba(features, **TOGETHER)
+
+
+def test_constant_features_change_nothing() -> None:
+    constant = np.column_stack([X, np.full(N, 7.0), np.zeros(N)])
+    linear_params = {"hidden_layer_sizes": (), "alignment": None, "tol": 1e-8, "max_iter": 5000}
+    assert_allclose(
+        probabilities(constant, **linear_params), probabilities(X, **linear_params), atol=1e-6
+    )
+    reweighter = SVDTaskReweighter()
+    expected = reweighter.fit(X, Y, task=TASK).task_weight_
+    assert_allclose(reweighter.fit(constant, Y, task=TASK).task_weight_, expected, rtol=1e-12)
+
+
+def test_constant_features_alone_give_the_same_answer_for_all_rows() -> None:
+    said = probabilities(np.full((N, 3), 7.0))
+    for task in np.unique(TASK):
+        assert np.ptp(said[task == TASK], axis=0).max() == 0
+
+
+def test_a_column_twice_is_a_column_of_twice_the_variance() -> None:
+    """Without scaling, a penalty on both halves of a weight is half of that on the whole."""
+    params: dict[str, Any] = {**LINEAR, "input_scaling": None, "tol": 1e-9, "max_iter": 5000}
+    twice = probabilities(X[:, [0, 1, 2, 0]], **params)
+    assert_allclose(twice, probabilities(X * [2**0.5, 1, 1], **params), atol=1e-6)
+
+
+def test_one_row_a_task() -> None:
+    ids = np.arange(N)
+    model = MultiTaskAlignedClassifier(random_state=0).fit(X, Y, task=ids)
+    assert model.tasks_.tolist() == ids.tolist()
+    assert model.score(X, Y, task=ids) > 0.7
+    values = MultiTaskAlignedRegressor(random_state=0).fit(X, VALUES, task=ids)
+    assert values.score(X, VALUES, task=ids) > 0.5
+    with pytest.raises(ValueError, match="All task weights are zero"):
+        SVDTaskReweighter().fit(X, Y, task=ids).normalized_task_weight()
+
+
+def test_one_row_in_all() -> None:
+    one = MultiTaskAlignedClassifier().fit(X[:1], Y[:1])
+    assert_array_equal(one.predict(X), np.full(N, Y[0]))
+    value = MultiTaskAlignedRegressor().fit(X[:1], VALUES[:1])
+    assert_allclose(value.predict(X[:1]), VALUES[:1], rtol=1e-12)
+
+
+def test_one_class_is_sure() -> None:
+    for model in (linear(), MultiTaskAlignedClassifierCV(**SMALL)):
+        model.fit(X, np.full(N, "yes"), task=TASK)
+        assert_array_equal(model.predict_proba(X, task=TASK), np.ones((N, 1)))
+        assert_array_equal(model.predict(X, task=TASK), np.full(N, "yes"))
+
+
+def test_one_value_is_predicted() -> None:
+    for model in (MultiTaskAlignedRegressor(), MultiTaskAlignedRegressorCV(**SMALL)):
+        model.fit(X, np.full(N, 3.25), task=TASK)
+        assert_allclose(model.predict(X, task=TASK), 3.25, rtol=1e-12)
+
+
+@pytest.mark.parametrize("unit", [2.0**-400, 2.0**400, 1e-140, 1e140])
+def test_units_of_features_and_values_do_not_matter(unit: float) -> None:
+    params: dict[str, Any] = {"hidden_layer_sizes": (4,), "tol": 1e-6}
+    assert_allclose(probabilities(unit * X, **params), probabilities(X, **params), atol=1e-5)
+    model = MultiTaskAlignedRegressor(random_state=0)
+    expected = model.fit(X, VALUES, task=TASK).predict(X, task=TASK)
+    found = model.fit(X, unit * VALUES, task=TASK).predict(X, task=TASK)
+    assert_allclose(found / unit, expected, rtol=1e-6)
+    reweighter = SVDTaskReweighter()
+    weight = reweighter.fit(X, VALUES, task=TASK).task_weight_
+    assert_allclose(reweighter.fit(unit * X, unit * VALUES, task=TASK).task_weight_, weight)
+
+
+@pytest.mark.parametrize("unit", [1e-140, 1e140])
+def test_units_that_float32_cannot_hold_are_scaled_before_it(unit: float) -> None:
+    params: dict[str, Any] = {**LINEAR, **ADAM}
+    assert_allclose(probabilities(unit * X, **params), probabilities(X, **params), atol=1e-4)
+
+
+def test_weights_of_any_size_that_they_add_up_to() -> None:
+    """Enormous weights leave the penalty behind, minute ones the data."""
+    for size, accuracy in ((1e30, 1.0), (1e-30, None)):
+        model = linear(max_iter=5000).fit(X, X[:, 0] > 0, task=TASK, sample_weight=np.full(N, size))
+        if accuracy:
+            assert model.score(X, X[:, 0] > 0, task=TASK) == accuracy
+        else:
+            assert_allclose(model.predict_proba(X, task=TASK), 0.5, atol=1e-6)
+
+
+def test_numbers_in_strings_booleans_and_objects_are_numbers() -> None:
+    expected = probabilities(X.round(3))
+    for same in (X.round(3).astype(str), X.round(3).astype(object), X.round(3).tolist()):
+        assert_array_equal(probabilities(same), expected)
+    assert_array_equal(probabilities(X > 0), probabilities((X > 0).astype(float)))
