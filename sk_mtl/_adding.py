@@ -14,6 +14,7 @@ from sk_mtl._labels import read_labels
 from sk_mtl._rows import TrainingRows
 from sk_mtl._schedule import End, stages_from_source
 from sk_mtl._tasks import Array, TaskSet, check_ids, listing
+from sk_mtl._undo import all_or_nothing
 
 if TYPE_CHECKING:
     from typing import Self
@@ -80,7 +81,7 @@ class ExtensibleAligned(BaseAligned):
         targets = self._learn_targets(inputs, new, known=self._all_targets())
         target = targets.encode_rows(inputs.columns[0], codes, new.ids)
         rows = TrainingRows(inputs.features, codes, target, inputs.weight, inputs.weight)
-        with self._all_or_nothing():
+        with all_or_nothing(self):
             end = self._train_added(new, targets, rows)
             self._publish()
         self._warn_of(end, stacklevel=3)
@@ -168,7 +169,7 @@ class ExtensibleAligned(BaseAligned):
         groups = self._task_groups()
         network = network_from_source(groups, self._scaler, rows, targets, alignment, settings)
         net = build_net(network, targets.loss, settings, fixed_b=True)
-        end = self._train_net(net, rows, None, stages_from_source(0, self.max_iter))
+        end = self._train_net(net, targets, rows, None, stages_from_source(0, self.max_iter))
         self._added = [*self._added, AddedTasks(targets, network.alignment, network.heads)]
         self._tasks = TaskSet(_joined(self._tasks.ids, new.ids), self._tasks.route)
         self.task_weight_ = np.append(self.task_weight_, np.ones(len(new)))

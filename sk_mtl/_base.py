@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import warnings
 from abc import ABCMeta, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from copy import deepcopy
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -29,6 +27,7 @@ from sk_mtl._scaling import InputScaler, every_position
 from sk_mtl._schedule import End, Stage, stages_of
 from sk_mtl._task_groups import resolve_task_groups
 from sk_mtl._tasks import Array, TaskSet, listing
+from sk_mtl._undo import all_or_nothing
 from sk_mtl._validation_split import hold_out
 from sk_mtl._value_targets import ValueTargets
 from sk_mtl._weighting import resolve_task_weight
@@ -41,6 +40,8 @@ if TYPE_CHECKING:
     from sk_mtl._running import Net
 
 Targets = ClassTargets | ValueTargets
+
+_DIVERGED = 3.0  # times the loss of a model that knows nothing
 
 
 def trains_in_batches(estimator: BaseAligned) -> bool:
@@ -103,7 +104,7 @@ class BaseAligned(CallbackSupportMixin, FittedNetwork, metaclass=ABCMeta):
         """
         with (
             fit_task(self, "fit", self.max_iter, X, y, task, sample_weight) as epoch_tasks,
-            self._all_or_nothing(),
+            all_or_nothing(self),
         ):
             keep = self.warm_start and self.__sklearn_is_fitted__()
             rows = self._read_training_rows(X, y, task, sample_weight, keep=keep, weigh=True)
@@ -127,7 +128,7 @@ class BaseAligned(CallbackSupportMixin, FittedNetwork, metaclass=ABCMeta):
         keep = self.__sklearn_is_fitted__()
         with (
             fit_task(self, "partial-fit", 1, X, y, task, sample_weight) as epoch_tasks,
-            self._all_or_nothing(self.net_ if keep else None),
+            all_or_nothing(self, self.net_ if keep else None),
         ):
             rows = self._read_training_rows(
                 X, y, task, sample_weight, keep=keep, weigh=not keep, classes=classes
@@ -136,24 +137,6 @@ class BaseAligned(CallbackSupportMixin, FittedNetwork, metaclass=ABCMeta):
                 self._build(rows, keep=keep)
             self._train(rows, self._stages(1), epoch_tasks)
         return self
-
-    @contextmanager
-    def _all_or_nothing(self, net: Any = None) -> Iterator[None]:
-        """Leave the estimator, and the net if it is trained further, as they were on failure."""
-        before = self.__dict__.copy()
-        parts = (net.module_, net.optimizer_) if net else ()
-        states = [deepcopy(part.state_dict()) for part in parts]
-        n_epochs = net and len(net.history)
-        try:
-            yield
-        except BaseException:
-            self.__dict__.clear()
-            self.__dict__.update(before)
-            for part, state in zip(parts, states, strict=True):
-                part.load_state_dict(state)
-            if net:
-                del net.history[n_epochs:]
-            raise
 
     def _read_training_rows(
         self,
@@ -349,7 +332,8 @@ class BaseAligned(CallbackSupportMixin, FittedNetwork, metaclass=ABCMeta):
             strata = self._targets.strata(rows)
             held = hold_out(strata, rows.task, self.validation_fraction, self._random_state)
             held_out, rows = rows.take(held), rows.take(~held)
-        end = self._train_net(self.net_, rows, held_out, stages, epoch_tasks)
+        net, targets = self.net_, self._targets
+        end = self._train_net(net, targets, rows, held_out, stages, epoch_tasks)
         history = self.net_.history
         self.n_iter_ = len(history) - before
         self.loss_curve_ = [epoch["train_loss"] for epoch in history]
@@ -365,12 +349,13 @@ class BaseAligned(CallbackSupportMixin, FittedNetwork, metaclass=ABCMeta):
     def _train_net(
         self,
         net: Net,
+        targets: Targets,
         rows: TrainingRows,
         held_out: TrainingRows | None,
         stages: list[Stage],
         epoch_tasks: EpochTasks | None = None,
     ) -> End:
-        """Train a net, and check that it has come to something."""
+        """Train a net, and check that its loss is finite and has come down."""
         from sk_mtl._running import train
 
         before = len(net.history)
@@ -379,10 +364,21 @@ class BaseAligned(CallbackSupportMixin, FittedNetwork, metaclass=ABCMeta):
         if end is End.INTERRUPTED and len(net.history) == before:
             raise KeyboardInterrupt  # there is no model yet
         last = net.history[-1]["train_loss"] if len(net.history) else 0.0
-        if not np.isfinite(last):
+        after = last + net.module_.penalty().item()  # the last step is in no loss yet
+        if not np.isfinite(after):
             raise ValueError(
-                f"The loss is {last} after {len(net.history)} iterations. Reduce "
-                "learning_rate_init, or scale the features (input_scaling)."
+                f"The loss is {after} after {len(net.history)} iterations. Reduce "
+                "learning_rate_init (or a penalty or weight that is enormous), or scale the "
+                "features (input_scaling)."
+            )
+        nothing = targets.loss_of_nothing(rows)
+        if held_out is None and last > _DIVERGED * nothing + 0.1:
+            warnings.warn(
+                f"The loss is {last:.3g} after {len(net.history)} iterations, where a model that "
+                f"knows nothing has {nothing:.3g}: training has diverged. Reduce "
+                "learning_rate_init, or scale the features (input_scaling).",
+                ConvergenceWarning,
+                stacklevel=5,
             )
         return end
 

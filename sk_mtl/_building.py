@@ -183,8 +183,20 @@ def build_net(
             "iterator_train__seed": 0,  # set anew for each training
         }
         net_class = MiniBatchNet
-    net = net_class(**(settings | overrides))
-    net.initialize()
+    try:
+        net = net_class(**(settings | overrides))
+        net.initialize()
+    except TypeError as error:  # from an optimizer, or a callback's parameter
+        if not overrides:
+            raise
+        raise ValueError(
+            f"net_params={overrides} cannot be used: {error}. See skorch's NeuralNet for what "
+            "they may be."
+        ) from error
+    known = [name for name, _ in net.callbacks_]
+    for name in overrides:
+        if name.startswith("callbacks__") and name.split("__")[1] not in known:
+            raise ValueError(f"net_params must not hold {name!r}: the callbacks are {known}.")
     return net
 
 
@@ -202,7 +214,10 @@ _PARAMETER_FOR = {
     "warm_start": "warm_start",
 }
 _OF_BATCHES = ("optimizer", "iterator_train__")
-_FREE = (*_OF_BATCHES, "iterator_valid__", "callbacks__")
+_ITERATORS = tuple(
+    f"iterator_{of}__{name}" for of in ("train", "valid") for name in ("batch_size", "shuffle")
+)
+_FREE = ("optimizer", *_ITERATORS, "callbacks__")
 _NEEDED = ("callbacks__train_loss", "callbacks___valid_score")
 
 
@@ -213,10 +228,10 @@ def _checked(params: dict[str, Any]) -> dict[str, Any]:
         refused = f"net_params must not hold {name!r}."
         if name in _PARAMETER_FOR:
             raise ValueError(f"{refused} The estimator's parameter for it: {_PARAMETER_FOR[name]}.")
-        if not name.startswith(_FREE) or name.startswith(_NEEDED):
+        if not isinstance(name, str) or not name.startswith(_FREE) or name.startswith(_NEEDED):
             raise ValueError(
-                f"{refused} It is for optimizer, optimizer__*, iterator_train__*, "
-                "iterator_valid__* and callbacks__*; the rest is the estimator's."
+                f"{refused} It is for optimizer, optimizer__*, {', '.join(_ITERATORS)} and "
+                "callbacks__*; the rest is the estimator's."
             )
         if params["solver"] == "lbfgs" and name.startswith(_OF_BATCHES):
             raise ValueError(f'{refused} "lbfgs" has no use for it. Pass solver="adam".')

@@ -177,9 +177,13 @@ def capacity_curve(
     >>> curve.best_together, curve.best_alone_sum
     (2, 8)
     """
-    widths = [size for size in capacities if isinstance(size, Integral) and size > 0]
-    if not widths or len(widths) < len(capacities):
-        raise ValueError(f"capacities must be positive integers; got {listing(capacities)}.")
+    listed = list(capacities) if np.ndim(capacities) == 1 else []
+    widths = [size for size in listed if isinstance(size, Integral) and size > 0]
+    if not widths or len(widths) < len(listed):
+        shown = listing(listed) if listed else repr(capacities)
+        raise ValueError(f"capacities must be positive integers; got {shown}.")
+    if not isinstance(param_name, str):
+        raise ValueError(f"param_name must be the name of a parameter; got {param_name!r}.")
     widths = sorted({int(width) for width in widths})
     data = TaskData.of(estimator, X, y, task, task_column)
     estimators = [clone(estimator).set_params(**{param_name: (width,)}) for width in widths]

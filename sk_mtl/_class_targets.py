@@ -36,6 +36,10 @@ class ClassTargets:
         found = self.plan.columns[np.arange(len(ids)), codes]
         return np.where(labelled, found, MISSING), labelled
 
+    def loss_of_nothing(self, rows: TrainingRows) -> float:
+        """Mean loss of a model whose outputs are all 0."""
+        return float(np.log(max(self.plan.is_open.shape[1], 2)))
+
     def for_reweighter(self, columns: list[Array], rows: TrainingRows) -> Array:
         """The labels themselves: a reweighter has its own way with classes."""
         return columns[0] if rows.task is not None else columns_as_array(columns)

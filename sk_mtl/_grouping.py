@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 from scipy.cluster.hierarchy import cut_tree, fcluster, linkage
 from scipy.spatial.distance import squareform
 from sklearn.utils.validation import check_array
+
+from sk_mtl._tasks import check_ids
 
 
 def group_tasks(
@@ -59,15 +62,18 @@ def group_tasks(
     n_tasks = len(matrix)
     if matrix.shape != (n_tasks, n_tasks):
         raise ValueError(f"similarity must be a square matrix; got shape {matrix.shape}.")
-    names = list(range(n_tasks)) if tasks is None else np.asarray(tasks).tolist()
+    names = list(range(n_tasks)) if tasks is None else check_ids(tasks, "tasks").tolist()
     if len(names) != n_tasks or len(set(names)) != n_tasks:
         raise ValueError(
             f"tasks must name each of the {n_tasks} tasks of similarity once; got {names}."
         )
     if n_groups is not None and threshold is not None:
         raise ValueError("Pass n_groups or threshold, not both.")
-    if n_groups is not None and not 1 <= n_groups <= n_tasks:
-        raise ValueError(f"n_groups must be between 1 and {n_tasks}; got {n_groups}.")
+    whole = n_groups is None or isinstance(n_groups, Integral)
+    if not whole or (n_groups is not None and not 1 <= n_groups <= n_tasks):
+        raise ValueError(f"n_groups must be an integer from 1 to {n_tasks}; got {n_groups!r}.")
+    if threshold is not None and (not isinstance(threshold, Real) or np.isnan(threshold)):
+        raise ValueError(f"threshold must be a number; got {threshold!r}.")
     if n_tasks == 1:
         return {names[0]: 0}
     pairs = ~np.eye(n_tasks, dtype=bool)

@@ -5,11 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-from sklearn.utils.validation import _check_sample_weight
-
 from sk_mtl._labels import read_columns
 from sk_mtl._tasks import Array, Route, read_features
+from sk_mtl._weights import read_sample_weight
 
 
 @dataclass(frozen=True)
@@ -63,11 +61,7 @@ def read_inputs(
         accept_positions=estimator._accepts_positions,
     )
     columns, names = read_columns(y, len(features))
-    weight = _check_sample_weight(
-        sample_weight, features, dtype=np.float64, ensure_non_negative=True
-    )
-    if not weight.any():
-        raise ValueError("sample_weight is zero for every row: nothing is left to fit.")
+    weight = read_sample_weight(sample_weight, features)
     named = names is not None and hasattr(y, "columns")
     inputs = Inputs(features, ids, route, columns, names, named, weight)
     return inputs if weight.all() else inputs.take(weight > 0)

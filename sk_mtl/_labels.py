@@ -12,6 +12,7 @@ import numpy.typing as npt
 from sklearn.exceptions import DataConversionWarning
 from sklearn.utils.multiclass import check_classification_targets
 
+from sk_mtl._features import short
 from sk_mtl._tasks import Array, as_array, as_plain, is_missing, listing, repeated
 
 Codes = npt.NDArray[np.intp]
@@ -40,7 +41,10 @@ def read_columns(y: Any, n_rows: int) -> tuple[list[Array], Array | None]:
     else:
         y = _dense(y)
         if y.ndim not in (1, 2):
-            raise ValueError(f"y must have one or two dimensions; got shape {y.shape}.")
+            raise ValueError(
+                f"y must have one or two dimensions; got shape {y.shape}. Pass one label per row, "
+                "or one column of labels per task."
+            )
         columns = [y] if y.ndim == 1 else list(y.T)
         names = None if y.ndim == 1 else np.arange(y.shape[1])
     if not columns:
@@ -48,7 +52,7 @@ def read_columns(y: Any, n_rows: int) -> tuple[list[Array], Array | None]:
     if len(columns[0]) != n_rows:
         raise ValueError(
             "Found input variables with inconsistent numbers of samples: "
-            f"X has {n_rows} rows, y has {len(columns[0])}."
+            f"X has {n_rows} rows, y has {len(columns[0])}. Pass the same rows to both."
         )
     if names is not None and len(columns) == 1:
         warnings.warn(
@@ -105,7 +109,9 @@ def _dense(y: Any) -> Array:
 def read_labels(column: Array, what: str) -> tuple[Array, npt.NDArray[np.bool_]]:
     """The labels that a column holds, and which of its entries hold one."""
     if column.dtype.kind == "c":
-        raise ValueError(f"Complex data not supported. {what} is complex.")
+        raise ValueError(
+            f"Complex data not supported. {what} is complex: pass its real part, say, or its size."
+        )
     labelled = np.ones(len(column), dtype=bool)
     if column.dtype == object:
         labelled = np.array([not is_missing(value) for value in column], dtype=bool)
@@ -116,9 +122,15 @@ def read_labels(column: Array, what: str) -> tuple[Array, npt.NDArray[np.bool_]]
     values = column[labelled]
     if values.dtype == object:
         values = as_plain(values, what)
+        if values.dtype == object:
+            raise ValueError(
+                f"{what} holds {short(values[0])}, which is no label. Labels are numbers, "
+                "booleans or strings: convert them, with astype(str) say."
+            )
     if values.dtype.kind == "f" and np.isinf(values).any():
         raise ValueError(
-            f"Input y contains infinity or a value too large for {values.dtype}: see {what}."
+            f"Input y contains infinity or a value too large for {values.dtype}: see {what}. Drop "
+            "these rows, or mark them as missing by NaN."
         )
     return values, labelled
 
@@ -177,21 +189,15 @@ class LabelSet:
             absent = [name for name in ids.tolist() if name not in classes]
             if absent:
                 raise ValueError(f"classes names no labels for the tasks {listing(absent)}.")
-            per_task = [np.unique(np.asarray(classes[name])) for name in ids.tolist()]
+            per_task = [_declared(classes[name]) for name in ids.tolist()]
         elif wide and isinstance(classes, (list, tuple)) and len(classes) and np.ndim(classes[0]):
             if len(classes) != len(ids):
                 raise ValueError(
                     f"classes lists {len(classes)} label sets, but y has {len(ids)} columns."
                 )
-            per_task = [np.unique(np.asarray(one)) for one in classes]
+            per_task = [_declared(one) for one in classes]
         else:
-            listed = np.asarray(classes, dtype=None if isinstance(classes, np.ndarray) else object)
-            if listed.ndim != 1 or not len(listed) or any(np.ndim(label) for label in listed):
-                raise ValueError(
-                    f"classes must list the labels of every task, or be a dict of such lists by "
-                    f"task id; got {classes!r}."
-                )
-            per_task = [np.unique(np.asarray(classes))] * len(ids)
+            per_task = [_declared(classes)] * len(ids)
         return cls(per_task, np.empty(0) if wide else np.unique(np.concatenate(per_task)))
 
     @property
@@ -244,6 +250,20 @@ class LabelSet:
                 )
             codes[labelled, t] = found
         return codes
+
+
+def _declared(classes: Any) -> Array:
+    """A list of labels, sorted."""
+    listed = np.asarray(classes, dtype=None if isinstance(classes, np.ndarray) else object)
+    if listed.ndim != 1 or not len(listed) or any(np.ndim(label) for label in listed):
+        raise ValueError(
+            "classes must list the labels of every task, or be a dict of such lists by task id; "
+            f"got {classes!r}."
+        )
+    labels, known = read_labels(as_array(classes), "classes")
+    if not known.all():
+        raise ValueError(f"classes must not hold missing labels; got {classes!r}. Leave them out.")
+    return np.unique(labels)
 
 
 def distinct(values: Array) -> Array:

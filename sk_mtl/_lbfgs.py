@@ -33,12 +33,15 @@ class Outcome(NamedTuple):
     n_iter : int
     converged : bool
         Whether it ended because there was no more to gain.
+    steepness : float
+        The largest entry of the gradient.
     """
 
     x: Tensor
     value: float
     n_iter: int
     converged: bool
+    steepness: float
 
 
 class _Point(NamedTuple):
@@ -73,12 +76,12 @@ def minimize(
     x, (value, gradient) = start, objective(start)
     pairs: deque[tuple[Tensor, Tensor, float]] = deque(maxlen=_MEMORY)
     n_iter = 0
-    while not gradient.abs().max() <= gtol:  # which NaN is not
+    while not (steepness := gradient.abs().max().item()) <= gtol:  # which NaN is not
         if n_iter == max_iter:
-            return Outcome(x, value, n_iter, converged=False)
+            return Outcome(x, value, n_iter, False, steepness)
         direction = _downhill(gradient, pairs)
         if not isfinite(torch.dot(gradient, direction).item()):
-            return Outcome(x, nan, n_iter, converged=False)
+            return Outcome(x, nan, n_iter, False, steepness)
         first = 1.0 if pairs else 1 / max(1.0, gradient.norm().item())
         found = _search_line(objective, x, direction, value, gradient, first)
         if found is None and pairs:  # the curvature misleads: forget it
@@ -94,7 +97,7 @@ def minimize(
         x, gradient = there, slope
         n_iter += 1
         on_iteration(x, value)
-    return Outcome(x, value, n_iter, converged=True)
+    return Outcome(x, value, n_iter, True, steepness)
 
 
 def _downhill(gradient: Tensor, pairs: deque[tuple[Tensor, Tensor, float]]) -> Tensor:

@@ -64,8 +64,10 @@ def learn_classes(targets: Targets, known: Classes, declared: Any, tasks: TaskSe
 
 
 def _is_real(values: Array) -> bool:
-    """Whether some values are fractional. Whole numbers may be classes."""
-    return values.dtype.kind == "f" and bool((values != np.rint(values)).any())
+    """Whether some values are fractional, or past it. Whole numbers may be classes."""
+    if values.dtype.kind != "f":
+        return False
+    return bool(((values != np.rint(values)) | (np.abs(values) >= 2.0**53)).any())
 
 
 def _check_labels(values: Array, classes: Array | None, name: Any) -> None:

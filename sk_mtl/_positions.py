@@ -8,6 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.utils.validation import check_array
 
+from sk_mtl._features import refuse_enormous
+
 
 def has_positions(X: Any) -> bool:
     n_dims = X.ndim if hasattr(X, "ndim") else np.ndim(X)
@@ -27,6 +29,7 @@ def read_positions(X: Any) -> npt.NDArray[Any]:
     if 0 in rows.shape:
         raise ValueError(f"X has shape {rows.shape}: there is nothing to learn from.")
     gaps = np.isnan(rows)
+    refuse_enormous(np.where(gaps, 0, rows), "X")
     padding = gaps[..., 0]
     if (gaps != padding[..., None]).any():
         raise ValueError(

@@ -45,7 +45,7 @@ def train(
         by_task = part.sorted_by_task()
         task, target = by_task.task, torch.as_tensor(by_task.target, device=example.device)
         tensors = (
-            torch.as_tensor(estimator._scaler.transform(by_task.features)).to(example),
+            _inputs(estimator._scaler.transform(by_task.features), example),
             None if task is None else torch.as_tensor(task, device=example.device),
             target.to(example) if target.is_floating_point() else target,
             torch.as_tensor(by_task.weight).to(example),
@@ -62,6 +62,25 @@ def train(
         seeded(seed, example.device),
     ):
         return net.train(*split, stages, checkpoints)
+
+
+_TOO_LARGE = (
+    "X holds values too large for {}, far beyond those of fit: the outcome is not finite. Scale "
+    'X, or fit with dtype="float64".'
+)
+
+
+def _inputs(rows: Array, example: Tensor) -> Tensor:
+    """Rows as a network takes them, small enough for it to square.
+
+    Larger ones would overflow within it, where not all that comes out shows it.
+    """
+    inputs = torch.as_tensor(rows).to(example)
+    # Positions of NaN are padding.
+    real = inputs if rows.ndim == 2 else inputs.nan_to_num(0.0, torch.inf, -torch.inf)
+    if not torch.linalg.vector_norm(real).isfinite():
+        raise ValueError(_TOO_LARGE.format(example.dtype))
+    return inputs
 
 
 @contextmanager
@@ -97,7 +116,8 @@ def run(
     sorts = task is not None and network.heads.own.shape[0] > 1
     out: Array | None = None
     with torch.inference_mode():
-        if of_outputs and scaler.weight.ndim == 2 and network.meets_rows_first(features):
+        absorbs = of_outputs and scaler.weight.ndim == 2 and network.meets_rows_first(features)
+        if absorbs and scaler.is_moderate:
             # A product with d by d numbers for every row becomes one for the first weights.
             weights = network.absorbing(torch.as_tensor(scaler.weight).to(example))
 
@@ -107,7 +127,7 @@ def run(
             scale = scaler.centre
         for start in range(0, len(features), ROWS_AT_A_TIME):
             chunk = slice(start, start + ROWS_AT_A_TIME)
-            inputs = [torch.as_tensor(scale(features[chunk])).to(example)]
+            inputs = [_inputs(scale(features[chunk]), example)]
             order: Array | slice = slice(None)
             if task is not None:
                 if sorts:
@@ -116,10 +136,7 @@ def run(
                 inputs.append(torch.as_tensor(task[chunk][order], device=example.device))
             values = compute(call, *inputs).cpu().numpy()
             if not np.isfinite(values).all():
-                raise ValueError(
-                    f"X holds values too large for {example.dtype}: the outcome is not finite. "
-                    'Scale X, or fit with dtype="float64".'
-                )
+                raise ValueError(_TOO_LARGE.format(example.dtype))
             if out is None:
                 out = np.empty((len(features), *values.shape[1:]), dtype=values.dtype)
             if sorts:

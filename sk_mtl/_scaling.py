@@ -9,10 +9,13 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import spearmanr
 
+from sk_mtl._features import refuse_minute
+
 Floats = npt.NDArray[np.floating]
 
 _VARIANCE_FLOOR = 0.1  # of the typical variance
 _ONE_DIRECTION = 0.75  # of all variance: that of a feature with large units
+_ROUNDING = 10 * np.finfo(np.float64).eps  # of a constant feature about its mean
 _SPECTRUM_FLOOR = 0.1  # of the mean eigenvalue: weak directions are not shut out
 
 
@@ -31,7 +34,6 @@ class InputScaler:
     weight: Floats
 
     @classmethod
-    @np.errstate(over="ignore", invalid="ignore")  # told by the error below
     def fit(cls, X: Floats, row_weight: Floats, kind: str | None) -> InputScaler:
         """Statistics of the rows of all tasks together.
 
@@ -46,15 +48,13 @@ class InputScaler:
         if kind is None:
             return cls(np.zeros(n_features), np.ones(n_features))
         X, _, row_weight = every_position(X, None, row_weight)
+        refuse_minute(X, "X")
         share = row_weight / row_weight.sum()
         mean = sum((share[part] @ X[part] for part in parts(X)), np.zeros(n_features))
         rows = _fewer_rows(X, mean, share)
         variance = np.einsum("ij,ij->j", rows, rows)
-        if not np.isfinite(variance).all():
-            raise ValueError(
-                f"X holds values up to {np.abs(X).max():.3g}, too large to square. Divide its "
-                "columns by their size."
-            )
+        constant = variance <= (_ROUNDING * np.abs(mean)) ** 2
+        rows[:, constant] = variance[constant] = 0
         deviation: Floats = np.ones(n_features)
         if not _are_principal_components(rows):
             deviation = _floored_deviation(variance)
@@ -79,6 +79,12 @@ class InputScaler:
     def centre(self, X: Floats) -> Floats:
         """``x - mean``, in double precision: features may lie far off."""
         return X - self.mean
+
+    @property
+    def is_moderate(self) -> bool:
+        """Whether features are far from the ends of single precision before they are scaled."""
+        size = np.linalg.norm(self.weight.reshape(len(self.mean), -1), axis=1)
+        return bool(((size == 0) | ((size > 1e-12) & (size < 1e12))).all())
 
     def after(self, other: InputScaler) -> Floats:
         """The matrix from the other's z to this one's, but for the means."""
@@ -185,7 +191,8 @@ def _root_covariance(rows: Floats) -> Floats:
     else:
         values, vectors = np.linalg.eigh(rows.T @ rows)
         values = values.clip(0)
-    floor = _SPECTRUM_FLOOR * values.sum() / n_features
+    n_varying = max(1, np.count_nonzero(rows.any(axis=0)))  # constant features change nothing
+    floor = _SPECTRUM_FLOOR * values.sum() / n_varying
     if floor == 0:
         return np.eye(n_features)
     gain = np.sqrt(values + floor) - np.sqrt(floor)

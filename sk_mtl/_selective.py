@@ -18,7 +18,6 @@ from sklearn.utils import _safe_indexing, check_random_state
 from sklearn.utils._param_validation import HasMethods, StrOptions
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import (
-    _check_sample_weight,
     _num_samples,
     check_array,
     check_is_fitted,
@@ -26,11 +25,14 @@ from sklearn.utils.validation import (
 )
 
 from sk_mtl._blending import posterior_weights, shrunken_gains
+from sk_mtl._folds import named_folds
 from sk_mtl._labels import columns_as_array, read_columns
 from sk_mtl._saving import Savable
 from sk_mtl._task_model import UndefinedScoreError
 from sk_mtl._tasks import Array, Route, TaskSet, split_column
 from sk_mtl._telling import refuse_unnamed_column, told_tasks
+from sk_mtl._undo import all_or_nothing
+from sk_mtl._weights import read_sample_weight
 from sk_mtl.model_selection import TaskStratifiedKFold
 
 if TYPE_CHECKING:
@@ -147,6 +149,8 @@ class SelectiveTransfer(Savable, MetaEstimatorMixin, BaseEstimator, metaclass=AB
         self.n_jobs = n_jobs
         self.random_state = random_state
 
+    _question: ClassVar[str] = "predict"  # the method that models are asked by
+
     @abstractmethod
     def _default(self, seed: int) -> Any:
         """The multi-task estimator where the user names none."""
@@ -201,22 +205,36 @@ class SelectiveTransfer(Savable, MetaEstimatorMixin, BaseEstimator, metaclass=AB
         ------
         ValueError
             If tasks are named in two ways, the multi-task estimator cannot be told of them, or
-            an estimator refuses the rows.
+            an estimator refuses the rows. The estimator is then as before the call.
         """
-        random = check_random_state(self.random_state)
-        self._multi = self.multi_task
-        if self.multi_task is None:
-            self._multi = self._default(int(random.randint(np.iinfo(np.int32).max)))
-        data, tasks = self._read(X, y, task, sample_weight)
-        folds = list(self._folds(data, random))
-        held_out = Parallel(n_jobs=self.n_jobs)(
-            delayed(self._held_out)(data, train, test) for train, test in folds
-        )
-        self._weigh(data, held_out)
-        self.multi_task_ = self._fit_multi(data, data.rows).estimator
-        self.single_task_ = [self._fit_single(data, task, task.rows) for task in data.tasks]
-        self._tasks = tasks
+        with all_or_nothing(self):
+            self._check_estimators()
+            random = check_random_state(self.random_state)
+            self._multi = self.multi_task
+            if self.multi_task is None:
+                self._multi = self._default(int(random.randint(np.iinfo(np.int32).max)))
+            data, tasks = self._read(X, y, task, sample_weight)
+            folds = list(self._folds(data, random))
+            held_out = Parallel(n_jobs=self.n_jobs)(
+                delayed(self._held_out)(data, train, test) for train, test in folds
+            )
+            self._weigh(data, held_out)
+            self.multi_task_ = self._fit_multi(data, data.rows).estimator
+            self.single_task_ = [self._fit_single(data, task, task.rows) for task in data.tasks]
+            self._tasks = tasks
         return self
+
+    def _check_estimators(self) -> None:
+        """Refuse what cannot answer, before anything is fitted."""
+        for name in ("multi_task", "single_task"):
+            value = getattr(self, name)
+            if isinstance(value, type):
+                raise ValueError(f"{name}={value} is a class. Pass an object: {value.__name__}().")
+            if value is not None and not hasattr(value, self._question):
+                raise ValueError(
+                    f"{name}={value} has no {self._question}, which is what is blended. Pass one "
+                    "that has, or wrap it in scikit-learn's CalibratedClassifierCV."
+                )
 
     def _read(self, X: Any, y: Any, task: Any, sample_weight: Any) -> tuple[_Data, TaskSet]:
         named = self._split(X, task, reset=True)
@@ -229,9 +247,7 @@ class SelectiveTransfer(Savable, MetaEstimatorMixin, BaseEstimator, metaclass=AB
             )
         weight = None
         if sample_weight is not None:
-            weight = _check_sample_weight(sample_weight, named.X, ensure_non_negative=True)
-            if not weight.any():
-                raise ValueError("sample_weight is zero for every row: nothing is left to fit.")
+            weight = read_sample_weight(sample_weight, named.X)
         counted = np.flatnonzero(np.ones(n_rows) if weight is None else weight)
         ids_counted = None if ids is None else ids[counted]
         if names is not None:
@@ -288,7 +304,8 @@ class SelectiveTransfer(Savable, MetaEstimatorMixin, BaseEstimator, metaclass=AB
         used = data.rows
         if not isinstance(self.cv, Integral):
             target = data.columns[0] if len(data.columns) == 1 else None
-            for train, test in check_cv(self.cv, target).split(data.named.X, target):
+            found = check_cv(self.cv, target).split(data.named.X, target)
+            for train, test in named_folds(found, _num_samples(data.named.X)):
                 yield np.intersect1d(train, used), np.intersect1d(test, used)
             return
         seed = int(random.randint(np.iinfo(np.int32).max))

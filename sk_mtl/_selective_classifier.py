@@ -88,6 +88,8 @@ class SelectiveTransferClassifier(ClassPredictions, SelectiveTransfer):
     True
     """
 
+    _question = "predict_proba"
+
     def _default(self, seed: int) -> MultiTaskAlignedClassifier:
         return MultiTaskAlignedClassifier(random_state=seed)
 

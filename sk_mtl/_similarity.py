@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
+from numbers import Real
 from typing import Any
 
 import numpy as np
 from scipy.sparse import issparse
-from sklearn.utils.validation import check_array, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
+from sk_mtl._features import read_table
 from sk_mtl._labels import read_columns, read_labels
 from sk_mtl._scaling import every_position
 from sk_mtl._svd import SVDTaskReweighter
@@ -85,8 +87,8 @@ def covariance_similarity(
     >>> covariance_similarity(X, task=np.repeat(["a", "b"], 150)).shape
     (2, 2)
     """
-    if not 0 < energy <= 1:
-        raise ValueError(f"energy must be in (0, 1]; got {energy}.")
+    if not isinstance(energy, Real) or not 0 < energy <= 1:
+        raise ValueError(f"energy must be in (0, 1]; got {energy!r}.")
     tables = _tables(X1, X2, y, task, task_column)
     factors, traces = [], []
     for name, table in tables.items():
@@ -147,7 +149,7 @@ def alignment_similarity(
     True
     """
     check_is_fitted(estimator)
-    if estimator.alignment_ is None:
+    if getattr(estimator, "alignment_", None) is None:
         raise ValueError(f"{estimator} has no alignment: tasks are as alike after it as before.")
     features, codes = estimator._read_rows(X, task)
     scores = []
@@ -256,7 +258,7 @@ def _tables(X1: Any, X2: Any, y: Any, task: Any, task_column: Hashable) -> dict[
 
 
 def _listed(X: Any) -> dict[Any, Any]:
-    if not isinstance(X, (list, tuple, Mapping)):
+    if not isinstance(X, (list, tuple, Mapping)) or not len(X):
         raise ValueError(
             "covariance_similarity compares tasks: pass X2, task=, task_column=, a wide y, or a "
             "list with the rows of each task."
@@ -270,7 +272,7 @@ def _listed(X: Any) -> dict[Any, Any]:
 
 
 def _checked(X: Any, name: str) -> Any:
-    return check_array(X, dtype=np.float64, accept_sparse="csr", input_name=name)
+    return read_table(X, accept_sparse="csr", name=name).astype(np.float64, copy=False)
 
 
 def _nonempty(tables: dict[Any, Any]) -> dict[Any, Any]:
@@ -281,7 +283,9 @@ def _nonempty(tables: dict[Any, Any]) -> dict[Any, Any]:
 
 
 def _factor(X: Any, energy: float) -> tuple[Array, float]:
-    """``U D^0.5`` of the approximation of ``X.T @ X``, and the trace of ``D``."""
+    """``U D^0.5`` of the approximation of ``X.T @ X``, and the trace of ``D``, of X in a unit."""
+    size = abs(X).max()
+    X = X * 2.0 ** -np.frexp(size)[1]  # of which no power overflows: similarity has no unit
     wide = X.shape[0] < X.shape[1]
     gram = X @ X.T if wide else X.T @ X
     values, vectors = np.linalg.eigh(gram.toarray() if issparse(gram) else gram)

@@ -21,12 +21,12 @@ from sklearn.utils import get_tags
 from sklearn.utils._param_validation import HasMethods, Interval, RealNotInt
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import (
-    _check_sample_weight,
     _num_samples,
     check_array,
     check_is_fitted,
 )
 
+from sk_mtl._features import refuse_minute, refuse_unsquarable
 from sk_mtl._labels import read_columns, read_labels
 from sk_mtl._moments import (
     Classes,
@@ -39,6 +39,8 @@ from sk_mtl._moments import (
 )
 from sk_mtl._saving import Savable
 from sk_mtl._tasks import Array, TaskSet, check_ids, listing, read_features
+from sk_mtl._undo import all_or_nothing
+from sk_mtl._weights import read_sample_weight
 
 if TYPE_CHECKING:
     from typing import Self
@@ -216,7 +218,8 @@ class SVDTaskReweighter(Savable, ClassNamePrefixFeaturesOutMixin, TransformerMix
             missing or infinite, a weight is negative, ``n_components`` exceeds the number of
             features or of target columns, or there is an aligner for tasks that share X.
         """
-        return self._learn(X, y, task, sample_weight, classes=None, reset=True, whole=True)
+        with all_or_nothing(self):
+            return self._learn(X, y, task, sample_weight, classes=None, reset=True, whole=True)
 
     @available_if(_aligns_alike)
     @_fit_context(prefer_skip_nested_validation=True)
@@ -250,7 +253,8 @@ class SVDTaskReweighter(Savable, ClassNamePrefixFeaturesOutMixin, TransformerMix
             another way than before. The chunk is then not taken in.
         """
         reset = not hasattr(self, "_moments")
-        return self._learn(X, y, task, sample_weight, classes=classes, reset=reset, whole=False)
+        with all_or_nothing(self):
+            return self._learn(X, y, task, sample_weight, classes=classes, reset=reset, whole=False)
 
     def _learn(
         self, X: Any, y: Any, task: Any, weight: Any, *, classes: Any, reset: bool, whole: bool
@@ -259,7 +263,7 @@ class SVDTaskReweighter(Savable, ClassNamePrefixFeaturesOutMixin, TransformerMix
             self, X, task, task_column=self.task_column, reset=reset, accept_sparse="csr"
         )
         columns, names = read_columns(y, features.shape[0])
-        weight = _check_sample_weight(weight, features, dtype=np.float64, ensure_non_negative=True)
+        weight = read_sample_weight(weight, features)
         if names is not None and ids is not None:
             raise ValueError(
                 f"y has {len(columns)} columns, which are tasks, and the rows name tasks as well. "
@@ -279,6 +283,10 @@ class SVDTaskReweighter(Savable, ClassNamePrefixFeaturesOutMixin, TransformerMix
                 "out, or label a row."
             )
         known = learn_classes(targets, {} if reset else self._classes, classes, here)
+        refuse_minute(features, "X")
+        for t, (name, (_, values)) in enumerate(targets.items()):
+            if known.get(name) is None:
+                refuse_unsquarable(values, np.zeros(len(values), int), here.ids[t : t + 1])
 
         aligner = None if self.aligner is None else clone(self.aligner)
         if aligner is not None:

@@ -14,6 +14,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _num_samples, check_array
 
+from sk_mtl._folds import named_folds
 from sk_mtl._labels import columns_as_array, read_columns, read_labels
 from sk_mtl._task_model import TaskClassifier, TaskRegressor
 from sk_mtl._tasks import Array, split_column
@@ -59,6 +60,11 @@ class TaskData:
     @classmethod
     def of(cls, estimator: Any, X: Any, y: Any, task: Any, task_column: Hashable) -> TaskData:
         """Read what the user passed."""
+        if isinstance(estimator, type) or not hasattr(estimator, "fit"):
+            raise ValueError(
+                f"estimator={estimator!r} is none. Pass an object, such as "
+                "MultiTaskAlignedClassifier()."
+            )
         classification = is_classifier(estimator)
         if not classification and not is_regressor(estimator):
             raise ValueError(f"{estimator} is neither a classifier nor a regressor.")
@@ -117,7 +123,7 @@ class TaskData:
         else:
             splitter = TaskStratifiedKFold(int(cv), random_state=random_state)
             found = splitter.split(np.zeros(n_rows), y, task=ids)
-        folds = [(np.asarray(train), np.asarray(test)) for train, test in found]
+        folds = list(named_folds(found, n_rows))
         if not folds or not all(len(train) for train, _ in folds):
             raise ValueError(f"cv={cv} gives no folds, or one without training rows.")
         return folds

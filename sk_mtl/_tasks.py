@@ -13,8 +13,9 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.utils.validation import check_array, check_consistent_length, validate_data
+from sklearn.utils.validation import validate_data
 
+from sk_mtl._features import read_table, short
 from sk_mtl._positions import has_positions, read_positions
 
 Array = npt.NDArray[Any]
@@ -67,42 +68,23 @@ def read_features(
                 f"X has no column beside the task column, {task_column!r}: there are 0 feature(s) "
                 "to learn from."
             )
+    _refuse_repeated(getattr(features, "columns", ()))
     if accept_positions and has_positions(features):
         features = read_positions(features)
     else:
-        try:
-            features = check_array(
-                features,
-                dtype=[np.float64, np.float32],
-                accept_sparse=accept_sparse,
-                estimator=estimator,
-                input_name="X",
-            )
-        except ValueError as error:
-            text = _text_columns(features)
-            if not text:
-                raise
-            raise ValueError(
-                f"{error}. The columns {listing(text)} of X hold text: encode them, by "
-                "scikit-learn's OneHotEncoder say, or leave them out."
-            ) from error
+        features = read_table(features, estimator, accept_sparse=accept_sparse)
     _check_dimensions(estimator, features, reset=reset)
     # This checks the width and the names of the columns alone.
     table = X if features.ndim == 2 else features.reshape(-1, features.shape[-1])
     validate_data(estimator, table, reset=reset, skip_check_array=True)
     if ids is not None:
         ids = check_ids(ids, where="task" if route == "keyword" else f"Column {task_column!r}")
-        check_consistent_length(features, ids)
+        if len(ids) != features.shape[0]:
+            raise ValueError(
+                "Found input variables with inconsistent numbers of samples: "
+                f"X has {features.shape[0]} rows, task {len(ids)} entries. Pass one id per row."
+            )
     return features, ids, route  # type: ignore[return-value]
-
-
-def _text_columns(X: Any) -> list[Any]:
-    """Names of a DataFrame's columns that hold text."""
-    return [
-        name
-        for name in getattr(X, "columns", ())
-        if any(isinstance(value, str) for value in X[name].to_numpy().tolist())
-    ]
 
 
 def _check_dimensions(estimator: Any, features: Array, *, reset: bool) -> None:
@@ -128,12 +110,7 @@ def split_column(X: Any, column: Hashable) -> tuple[Any, Any]:
                     'set_output(transform="pandas")).'
                 )
             column = names[_position(int(column), len(names))]
-        twice = repeated(names)
-        if twice:
-            raise ValueError(
-                f"X has several columns named {listing(twice)}. Rename them: columns are told "
-                "apart by name."
-            )
+        _refuse_repeated(names)
         return X[[name for name in names if name != column]], X[column]
     if isinstance(column, bool) or not isinstance(column, (int, np.integer)):
         raise ValueError(
@@ -156,6 +133,15 @@ def split_column(X: Any, column: Hashable) -> tuple[Any, Any]:
     return np.delete(X, position, axis=1), X[:, position]
 
 
+def _refuse_repeated(names: Any) -> None:
+    twice = repeated(list(names))
+    if twice:
+        raise ValueError(
+            f"X has several columns named {listing(twice)}. Rename them: columns are told apart by "
+            "name."
+        )
+
+
 def _position(column: int, n_columns: int) -> int:
     if not -n_columns <= column < n_columns:
         raise ValueError(
@@ -167,7 +153,10 @@ def _position(column: int, n_columns: int) -> int:
 
 def check_ids(values: Any, where: str) -> Array:
     """Task ids as a 1-D array of one sortable kind: whole numbers, booleans or strings."""
-    ids = as_array(values)
+    try:
+        ids = as_array(values)
+    except ValueError as error:
+        raise ValueError(f"{where} must be one task id per row, not lists of several.") from error
     if ids.ndim == 2 and ids.shape[1] == 1:
         ids = ids.ravel()
     if ids.ndim != 1:
@@ -176,7 +165,12 @@ def check_ids(values: Any, where: str) -> Array:
         )
     if ids.dtype == object:
         ids = as_plain(ids, what=where)
-    if ids.dtype.kind in "mMc":
+        if not _sorts(ids):
+            raise ValueError(
+                f"{where} holds {short(ids[0])}, which cannot be sorted. Task ids are integers, "
+                "booleans or strings."
+            )
+    if ids.dtype.kind in "mMcV":
         raise ValueError(
             f"{where} holds {ids.dtype} values. Task ids are integers, booleans or strings; "
             "convert them, with astype(str) say."
@@ -228,6 +222,15 @@ def as_plain(values: Array, what: str) -> Array:
     if kinds <= {"bool", "number", "str"}:
         return np.asarray(values.tolist())
     return values
+
+
+def _sorts(values: Array) -> bool:
+    try:
+        np.unique(values)
+        set(values.tolist())
+    except TypeError:
+        return False
+    return True
 
 
 def _kind(value: Any) -> str:

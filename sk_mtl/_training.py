@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
+from sklearn.exceptions import ConvergenceWarning
 from skorch.callbacks import Callback, EarlyStopping, EpochScoring
 from torch import Tensor
 
@@ -21,6 +23,8 @@ from sk_mtl._scored_rows import ScoredNet
 from sk_mtl._steps import Steps, can_step
 from sk_mtl._vector import ParameterVector, VectorPenalty, penalty_of_the_rest
 
+_LEAST_STIFFNESS = 1e-4  # penalties below it make no parameter move more freely
+_STUCK = 1e-3  # of the gradient's size at the start: with less left, L-BFGS is as good as done
 _TURN = 10  # epochs after which L-BFGS gives the turn to the next parameters
 
 FindGradient = Callable[[list[Batch]], tuple[float, list[Tensor]]]  # the loss, and the outputs
@@ -357,9 +361,11 @@ class FullBatchNet(_TaskNet):
         # In units of its prior's standard deviation each parameter matters about the same, which
         # takes L-BFGS a fraction of the iterations. An unpenalised one has a unit of 1.
         unit = _double(vector.join([stiffness.get(name, 0.0) for name in named]))
-        unit = torch.where(unit > 0, unit, 1.0).rsqrt()
+        # Next to no penalty would make it all but infinite, beside the unpenalised ones.
+        unit = torch.where(unit > 0, unit.clamp(min=_LEAST_STIFFNESS), 1.0).rsqrt()
         start = _double(vector.values) / unit
         reached = {self.n_whole_: start}  # by the last whole epoch, and the one that is ending
+        gtol, steepest = 0.1 * self.tol, 0.0
         find_gradient = self._by_hand(vector, list(named)) or self._by_autograd(vector)
 
         def take_back_trials() -> None:
@@ -369,11 +375,14 @@ class FullBatchNet(_TaskNet):
         self.take_back_trials_ = take_back_trials
 
         def objective(flat: Tensor) -> tuple[float, Tensor]:
+            nonlocal steepest
             if between_epochs:
                 begin_epoch()
             vector.values.copy_(flat * unit)
             value, outputs[:] = find_gradient(chunks)
-            return value, unit * _double(vector.gradient)
+            gradient = unit * _double(vector.gradient)
+            steepest = steepest or gradient.abs().max().item()
+            return value, gradient
 
         def end_epoch(flat: Tensor, loss: float) -> None:
             nonlocal reached, between_epochs
@@ -393,13 +402,19 @@ class FullBatchNet(_TaskNet):
             self.end_epoch(train, valid)
 
         try:
-            found = minimize(
-                objective, start, max_iter=epochs, gtol=0.1 * self.tol, on_iteration=end_epoch
-            )
+            found = minimize(objective, start, max_iter=epochs, gtol=gtol, on_iteration=end_epoch)
             if found.n_iter == 0:  # the start is the optimum, or not finite
                 end_epoch(found.x, found.value)
         finally:
             self.release()
+        if found.converged and found.steepness > max(gtol, _STUCK * max(steepest, 1.0)):
+            warnings.warn(
+                f"L-BFGS found no step that lowers the loss of {found.value:.3g}, though it is not "
+                "at its minimum: rounding errors are as large. Scale the features "
+                "(input_scaling), and leave enormous penalties and weights.",
+                ConvergenceWarning,
+                stacklevel=2,
+            )
         return found.converged, max(1, found.n_iter)
 
     def release(self) -> None:

@@ -27,7 +27,7 @@ def users_module(
     try:
         inspect.signature(shared_module).bind()
         arguments = []
-    except TypeError:
+    except (TypeError, ValueError):  # ValueError: it has no signature to look at
         arguments = [n_features]
     with seeded(seed):
         try:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import digamma, polygamma
 
+from sk_mtl._features import refuse_unsquarable, short
 from sk_mtl._labels import read_labels
 from sk_mtl._plan import HeadPlan
 from sk_mtl._rows import TrainingRows
@@ -69,15 +70,10 @@ class ValueTargets:
             raise ValueError(
                 f"The tasks {listing(empty)} have no labelled row. Leave them out, or label a row."
             )
+        refuse_unsquarable(values, task, ids)
         share = weight / total[task]
         mean = np.bincount(task, weights=share * values, minlength=len(ids))
-        with np.errstate(over="ignore"):  # told by the error below
-            variance = np.bincount(task, weights=share * (values - mean[task]) ** 2)
-        if not np.isfinite(variance).all():
-            raise ValueError(
-                f"y holds values up to {np.abs(values).max():.3g}, too large to square. Divide y "
-                "by its size."
-            )
+        variance = np.bincount(task, weights=share * (values - mean[task]) ** 2)
         return cls(mean, _units(variance, total, np.abs(mean), known), group)
 
     @property
@@ -104,6 +100,11 @@ class ValueTargets:
             return standardised * self.scale + self.mean
         return np.asarray(standardised * self.scale[task] + self.mean[task])
 
+    def loss_of_nothing(self, rows: TrainingRows) -> float:
+        """Mean loss of a model whose outputs are all 0."""
+        _, target, weight = rows.by_entry()
+        return float(0.5 * np.average(target**2, weights=weight))
+
     def for_reweighter(self, columns: list[Array], rows: TrainingRows) -> Array:
         """Standardised values: not to be taken for classes, whole numbers as they may be."""
         return np.where(rows.weight > 0, rows.target, np.nan)
@@ -122,7 +123,7 @@ def read_values(column: Array, what: str) -> tuple[Array, Array]:
     values, labelled = read_labels(column, what)
     if len(values) and values.dtype.kind not in "biuf":
         raise ValueError(
-            f"{what} holds {values.tolist()[0]!r}, which is not a number. Regression needs "
+            f"{what} holds {short(values.tolist()[0])}, which is not a number. Regression needs "
             "numbers; use the classifier for labels."
         )
     return values.astype(np.float64), labelled

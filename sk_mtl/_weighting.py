@@ -8,6 +8,7 @@ import numpy as np
 
 from sk_mtl._parameters import learns_task_weight
 from sk_mtl._tasks import Array, listing
+from sk_mtl._weights import adds_up
 
 
 def resolve_task_weight(task_weight: Any, ids: Array, rows_per_task: Array) -> Array:
@@ -50,8 +51,9 @@ def resolve_task_weight(task_weight: Any, ids: Array, rows_per_task: Array) -> A
             f"task_weight must have one entry per task, {len(ids)} in all, in the order of "
             f"tasks_, {listing(ids)}; got shape {weight.shape}."
         )
-    if not np.isfinite(weight).all() or (weight < 0).any() or not weight.any():
+    if not np.isfinite(weight).all() or (weight < 0).any() or not adds_up(weight):
         raise ValueError(
-            f"task_weight must be finite and non-negative with a positive sum; got {task_weight!r}."
+            "task_weight must be finite and non-negative with a sum from 1e-100 to 1e+100, better "
+            f"a mean of 1; got {task_weight!r}."
         )
     return weight

@@ -90,6 +90,13 @@ class TaskScorer:
         greater_is_better: bool = True,
         task_column: Hashable = None,
     ) -> None:
+        if not callable(metric):
+            raise ValueError(
+                f"metric must be a function of the true and the predicted labels, such as "
+                f"scikit-learn's accuracy_score; got {metric!r}."
+            )
+        if not isinstance(greater_is_better, (bool, np.bool_)):
+            raise ValueError(f"greater_is_better must be True or False; got {greater_is_better!r}.")
         if response_method not in _RESPONSES:
             raise ValueError(
                 f"response_method must be one of {_RESPONSES}; got {response_method!r}."
@@ -150,6 +157,11 @@ class TaskScorer:
         estimator = getattr(estimator, "best_estimator_", estimator)
         weight = None if sample_weight is None else np.asarray(sample_weight)
         columns, names = read_columns(y, _num_samples(X))
+        if weight is not None and weight.shape != columns[0].shape:
+            raise ValueError(
+                f"sample_weight has the shape {weight.shape}; pass one weight for each of the "
+                f"{len(columns[0])} rows."
+            )
         if names is not None:
             parts = self._wide_parts(estimator, X, columns, names)
             scores = _ScoreOfTask.fromkeys(names.tolist(), float("nan"))

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
+from numbers import Integral
 from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.model_selection import BaseCrossValidator
 from sklearn.utils import check_random_state
-from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import _num_samples
 
-from sk_mtl._tasks import Array, check_ids, split_column
+from sk_mtl._labels import read_labels
+from sk_mtl._tasks import Array, as_array, check_ids, split_column
 
 __all__ = ["LeaveOneTaskOut", "TaskStratifiedKFold"]
 
@@ -124,13 +125,19 @@ class TaskStratifiedKFold(_TaskSplitter):
         """
         codes = self._tasks_of(X, task)
         n_rows = len(codes)
-        if not 2 <= self.n_splits <= n_rows:
+        if not isinstance(self.n_splits, Integral) or not 2 <= self.n_splits <= n_rows:
             raise ValueError(
-                f"n_splits={self.n_splits} must be between 2 and the number of rows, {n_rows}."
+                f"n_splits={self.n_splits!r} must be between 2 and the number of rows, {n_rows}."
             )
-        y = np.asarray(y)
+        if not isinstance(self.shuffle, (bool, np.bool_)):
+            raise ValueError(f"shuffle must be True or False; got {self.shuffle!r}.")
+        y = as_array(y)
         if y.ndim != 1 or len(y) != n_rows:
             raise ValueError(f"y must hold one label for each of {n_rows} rows; got {y.shape}.")
+        y, labelled = read_labels(y, "y")
+        if not labelled.all():
+            raise ValueError(f"y contains NaN: {(~labelled).sum()} rows have no label. Drop them.")
+        real = y.dtype.kind == "f" and bool((y != np.rint(y)).any())
         rank = np.unique(y, return_inverse=True)[1]
         random = check_random_state(self.random_state)
         ties = random.permutation(n_rows) if self.shuffle else np.arange(n_rows)
@@ -138,7 +145,7 @@ class TaskStratifiedKFold(_TaskSplitter):
         order = np.lexsort([ties, rank, codes])
         fold = np.empty(n_rows, dtype=np.intp)
         fold[order] = np.arange(n_rows) % self.n_splits
-        if self.shuffle and type_of_target(y) == "continuous":
+        if self.shuffle and real:
             # Neighbours in the order of the target, not each other's rank, go to chance folds.
             for start in range(0, n_rows, self.n_splits):
                 few = order[start : start + self.n_splits]

@@ -6,10 +6,12 @@ from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import make_pipeline
 from sklearn.utils import _safe_indexing
 
+from sk_mtl._features import short
 from sk_mtl._labels import read_columns, read_labels
 from sk_mtl._tasks import Array, check_ids, listing, split_column
 
@@ -62,6 +64,14 @@ def keep_task(*steps: Any, task_column: Hashable = -1) -> ColumnTransformer:
     """
     if not steps:
         raise ValueError("keep_task needs a transformer: keep_task(StandardScaler()), say.")
+    if task_column is None or not isinstance(task_column, Hashable):
+        raise ValueError(f"task_column must be a name or a position; got {task_column!r}.")
+    for step in steps:
+        if isinstance(step, type) or (step != "passthrough" and not hasattr(step, "transform")):
+            raise ValueError(
+                f"{step!r} is no transformer. Pass an object with fit and transform, such as "
+                "StandardScaler()."
+            )
     named = not isinstance(task_column, (int, np.integer))
     for step in steps:
         if named and not isinstance(step, str) and not hasattr(step, "get_feature_names_out"):
@@ -128,11 +138,22 @@ def stack_tasks(
     >>> X.shape, y, task
     ((3, 2), array([0, 1, 1]), array(['north', 'north', 'south'], dtype='<U5'))
     """
-    named = dict(tasks) if isinstance(tasks, Mapping) else dict(enumerate(tasks))
-    if not named:
-        raise ValueError("stack_tasks needs at least one task.")
+    named: dict[Any, Any] = {}
+    if isinstance(tasks, Mapping):
+        named = dict(tasks)
+    elif isinstance(tasks, Sequence):
+        named = dict(enumerate(tasks))
+    if not named or not all(
+        isinstance(of, (tuple, list)) and len(of) == 2 for of in named.values()
+    ):
+        raise ValueError(
+            f"stack_tasks needs a list of pairs (X, y), or a dict of them by task; got "
+            f"{short(tasks)}."
+        )
     blocks, labels, first = [], [], None
     for name, (X, y) in named.items():
+        if issparse(X):
+            raise TypeError(f"X of task {name!r} is sparse. Convert it with X.toarray().")
         block = X if hasattr(X, "columns") else np.asarray(X)
         if len(block.shape) < 2:
             raise ValueError(f"X of task {name!r} must be a table; got shape {block.shape}.")
@@ -199,23 +220,25 @@ def melt_tasks(X: Any, Y: Any) -> tuple[Any, Array, Array, Array]:
     >>> melt_tasks(X, [[0, 1], [np.nan, 0]])[1:]
     (array([0., 1., 0.]), array([0, 1, 1]), array([0, 0, 1]))
     """
-    n_rows = X.shape[0] if hasattr(X, "shape") else len(X)
+    X = X if hasattr(X, "shape") else np.asarray(X)
+    if len(X.shape) < 2:
+        raise ValueError(f"X must be a table; got shape {X.shape}. Pass one row per sample.")
+    n_rows = X.shape[0]
     columns, names = read_columns(Y, n_rows)
     if names is None:
         raise ValueError("Y has one label per row: there is nothing to melt. Pass a column a task.")
     found = [
         read_labels(column, f"column {name!r} of Y")
-        for column, name in zip(columns, names, strict=True)
+        for column, name in zip(columns, names.tolist(), strict=True)
     ]
     kinds = {values.dtype.kind in "US" for values, labelled in found if labelled.any()}
     if not kinds:
-        raise ValueError("Y holds no label.")
+        raise ValueError("Y holds no label: all of its entries are missing.")
     sample = np.concatenate([np.flatnonzero(labelled) for _, labelled in found])
     code = np.repeat(np.arange(len(names)), [len(values) for values, _ in found])
     parts = [values for values, _ in found if len(values)]
     y = np.concatenate(parts if len(kinds) == 1 else [part.astype(object) for part in parts])
     order = np.lexsort([code, sample])
-    X = X if hasattr(X, "shape") else np.asarray(X)
     melted = _safe_indexing(X, sample[order])
     if hasattr(melted, "reset_index"):
         melted = melted.reset_index(drop=True)

@@ -247,37 +247,6 @@ def test_float32_features_keep_their_type_and_nearly_the_result() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("params", "message"),
-    [
-        ({"alignment": "low_rank", "alignment_rank": 9}, "alignment_rank=9 exceeds the number"),
-        ({"hidden_layer_sizes": (8, 0)}, "hidden_layer_sizes must be positive integers"),
-        ({"task_weight": {0: 1.0, 1: 1.0}}, r"missing: \[2\]"),
-        ({"task_weight": {0: 1, 1: 1, 2: 1, "x": 1}}, r"Unknown: \['x'\]"),
-        ({"task_weight": [1.0, 2.0]}, "one entry per task, 3 in all"),
-        ({"task_weight": [1.0, -2.0, 1.0]}, "finite and non-negative"),
-        ({"task_weight": ["a", "b", "c"]}, "must hold numbers"),
-        ({"alpha": -1}, "The 'alpha' parameter"),
-        ({"solver": "sgd"}, "The 'solver' parameter"),
-        ({"device": "gpu"}, "device='gpu' cannot be used here"),
-        ({"early_stopping": True, "validation_fraction": 1e-9}, "leaves no row"),
-    ],
-)
-def test_wrong_parameters_are_named(params: dict[str, Any], message: str) -> None:
-    X, y, task = make_tasks()
-    with pytest.raises(ValueError, match=message):
-        MultiTaskAlignedClassifier(**params).fit(X, y, task=task)
-
-
-def test_weights_that_leave_nothing_are_refused() -> None:
-    X, y, task = make_tasks()
-    model = MultiTaskAlignedClassifier()
-    with pytest.raises(ValueError, match=r"zero"):
-        model.fit(X, y, task=task, sample_weight=np.zeros(len(y)))
-    with pytest.raises(ValueError, match="Negative values in data passed to `sample_weight`"):
-        model.fit(X, y, task=task, sample_weight=-np.ones(len(y)))
-
-
 def test_wide_rows_with_alignment_have_no_single_representation() -> None:
     X, y, _ = make_tasks()
     Y = np.column_stack([y, 1 - y])

@@ -461,16 +461,6 @@ def test_weights_of_one_change_nothing(data, expected):
     assert_array_equal(model.predict_proba(new, task=new_task), expected)
 
 
-def test_weights_that_are_refused(data):
-    X, y, task, _, _ = data
-    with pytest.raises(ValueError, match="Negative values in data passed to `sample_weight`"):
-        linear().fit(X, y, task=task, sample_weight=np.where(task == 0, -1.0, 1.0))
-    with pytest.raises(ValueError, match=r"must contain at least one non-zero|is zero for every"):
-        linear().fit(X, y, task=task, sample_weight=np.zeros(len(y)))
-    with pytest.raises(ValueError, match=r"sample_weight.shape == \(3,\)"):
-        linear().fit(X, y, task=task, sample_weight=np.ones(3))
-
-
 def test_labels_of_the_same_rows_share_less_by_default(wide):
     X, Y, rows, task = wide
     of_wide = {"head_alpha": 0.4, "input_scaling": "standard"}

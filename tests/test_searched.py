@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import clone
-from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression, RidgeCV
 from sklearn.metrics import r2_score
 from sklearn.model_selection import GridSearchCV, cross_val_score
@@ -324,39 +323,3 @@ def test_constant_features_and_targets() -> None:
     model = MultiTaskAlignedRegressorCV(random_state=0)
     model.fit(np.ones((30, 2)), np.repeat([1.0, 2, 3], 10), task=np.repeat([0, 1, 2], 10))
     np.testing.assert_allclose(model.predict([[1, 1]] * 3, task=[0, 1, 2]), [1, 2, 3], atol=1e-3)
-
-
-@pytest.mark.parametrize(
-    ("parameters", "message"),
-    [
-        ({"penalties": [0.1, -1.0]}, r"penalties must be positive and finite; got \[-1.0\]"),
-        ({"penalties": []}, "penalties must be a list of numbers"),
-        ({"alignment_alphas": [0.0]}, r"alignment_alphas must be positive and finite; got \[0.0\]"),
-        ({"alignment_alphas": ["a"]}, "alignment_alphas must be a list of numbers"),
-        ({"hidden_layer_sizes": (0,)}, r"hidden_layer_sizes must be positive integers; got \[0\]"),
-        ({"cv": 1}, "'cv' parameter"),
-        ({"alignment": "half"}, "'alignment' parameter"),
-    ],
-)
-def test_wrong_parameters_are_named(parameters: dict[str, Any], message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        MultiTaskAlignedClassifierCV(**parameters).fit(X, Y, task=TASK)
-
-
-@pytest.mark.parametrize("kind", [MultiTaskAlignedClassifierCV, MultiTaskAlignedRegressorCV])
-def test_rows_too_large_to_predict_are_refused(kind: Any) -> None:
-    model = kind(**QUICK).fit(X, Y, task=TASK)
-    with pytest.raises(ValueError, match="values too large"):
-        model.predict(X * 1e300, task=TASK)
-
-
-def test_a_failed_fit_leaves_the_estimator_as_it_was() -> None:
-    model = MultiTaskAlignedClassifierCV(**QUICK).fit(X, Y, task=TASK)
-    before = model.predict_proba(X, task=TASK)
-    with pytest.raises(ValueError, match="NaN"):
-        model.fit(np.full_like(X, np.nan), Y, task=TASK)
-    np.testing.assert_array_equal(model.predict_proba(X, task=TASK), before)
-    with pytest.raises(ValueError, match="Unseen task ids"):
-        model.predict(X, task=TASK + 7)
-    with pytest.raises(NotFittedError):
-        clone(model).predict(X, task=TASK)

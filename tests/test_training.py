@@ -195,7 +195,7 @@ def test_a_failed_fit_leaves_the_fitted_model_alone() -> None:
         ("one entry per task", {"task_weight": [1, 2]}, X, y + 5),
         ("no label", {}, X[:, :2], np.where(y == 0, np.nan, y)),
         ("The loss is", {"solver": "adam", "learning_rate_init": 1e30}, X, y),
-        ("The loss is", {"input_scaling": None}, 1e200 * X, y),
+        ("too large to square", {"input_scaling": None}, 1e200 * X, y),
         ("too large to square", {}, 1e200 * X, y),
     ]
     for message, params, features, labels in failures:
@@ -211,7 +211,7 @@ def test_a_failed_partial_fit_leaves_the_fitted_model_alone() -> None:
     X, y, task = make_tasks()
     model = MultiTaskAlignedClassifier(solver="adam", random_state=0).partial_fit(X, y, task=task)
     before = model.predict_proba(X, task=task)
-    with pytest.raises(ValueError, match="The loss is"), np.errstate(all="ignore"):
+    with pytest.raises(ValueError, match="values too large for"):
         model.partial_fit(1e39 * X, y, task=task)
     assert_predicts_the_same(model, X, task, before)
     assert len(model.net_.history) == 1
