@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from sk_mtl._epoch_tasks import EpochTasks
     from sk_mtl._network import AlignedNetwork
     from sk_mtl._running import Net
+    from sk_mtl._streamed_rows import RowStream
 
 Targets = ClassTargets | ValueTargets
 
@@ -163,27 +164,36 @@ class BaseAligned(CallbackSupportMixin, FittedNetwork, metaclass=ABCMeta):
         classes: Any = None,
     ) -> TrainingRows:
         """Check everything that came from the user, and learn tasks and labels unless ``keep``."""
-        if keep and self._added:
+        if keep:
+            self._check_going_on()
+        inputs = read_inputs(self, X, y, task, sample_weight, reset=not keep)
+        if not keep:
+            self._learn(inputs, classes)
+        rows = self._encode(inputs)
+        if weigh:
+            self._weigh_tasks(inputs, rows)
+        return self._weighted(rows)
+
+    def _check_going_on(self) -> None:
+        """Refuse to train a fitted model further whose tasks are no longer those of its net."""
+        if self._added:
             ids = self.tasks_[len(self._targets.plan.family) :]
             raise ValueError(
                 f"The tasks {listing(ids)} were added to a fitted model, whose shared module they "
                 "rely on: it cannot be trained further. Fit all tasks afresh."
             )
-        inputs = read_inputs(self, X, y, task, sample_weight, reset=not keep)
-        if keep and (self._groups_of(self._tasks) != self._targets.plan.group).any():
+        if (self._groups_of(self._tasks) != self._targets.plan.group).any():
             raise ValueError(
                 "task_groups differ from those of the last fit, whose shared modules they cannot "
                 "have. Keep them, or fit afresh (warm_start=False)."
             )
-        if not keep:
-            self._tasks = self._learn_tasks(inputs, classes)
-            self._targets = self._learn_targets(inputs, self._tasks, classes)
-            self._added = []
-            self._publish()
-        rows = self._encode(inputs)
-        if weigh:
-            self._weigh_tasks(inputs, rows)
-        return self._weighted(rows)
+
+    def _learn(self, inputs: Inputs, classes: Any = None) -> None:
+        """Take in which tasks there are, and their labels."""
+        self._tasks = self._learn_tasks(inputs, classes)
+        self._targets = self._learn_targets(inputs, self._tasks, classes)
+        self._added = []
+        self._publish()
 
     def _groups_of(self, tasks: TaskSet, known: Sequence[Any] = ()) -> Array:
         """Numbers of the groups that tasks share in; tasks added to others have none."""
@@ -253,17 +263,23 @@ class BaseAligned(CallbackSupportMixin, FittedNetwork, metaclass=ABCMeta):
 
     def _weighted(self, rows: TrainingRows) -> TrainingRows:
         """The rows with their tasks' weights; those that are left without any are dropped."""
+        rows = self._with_task_weight(rows)
+        if not len(rows.weight):
+            raise ValueError(
+                "No labelled row has a positive weight: nothing is left to fit. Check "
+                "sample_weight, task_weight and the labels."
+            )
+        return rows
+
+    def _with_task_weight(self, rows: TrainingRows) -> TrainingRows:
+        """As `_weighted`, but there may be nothing left."""
         factor = self.task_weight_
         if learns_task_weight(self.task_weight):
             factor = np.ones_like(factor)
         weight = rows.weight * (factor if rows.task is None else factor[rows.task])
         counted = weight > 0 if weight.ndim == 1 else (weight > 0).any(axis=1)
-        if not counted.any():
-            raise ValueError(
-                "No labelled row has a positive weight: nothing is left to fit. Check "
-                "sample_weight, task_weight and the labels."
-            )
-        return replace(rows, weight=weight).take(counted)
+        rows = replace(rows, weight=weight)
+        return rows if counted.all() else rows.take(counted)
 
     def _settings(self) -> dict[str, Any]:
         """The parameters that a net is built from."""
@@ -336,12 +352,12 @@ class BaseAligned(CallbackSupportMixin, FittedNetwork, metaclass=ABCMeta):
         return stages_of(self.alignment_schedule if aligned else "joint", epochs)
 
     def _train(
-        self, rows: TrainingRows, stages: list[Stage], epoch_tasks: EpochTasks | None
+        self, rows: TrainingRows | RowStream, stages: list[Stage], epoch_tasks: EpochTasks | None
     ) -> bool:
         """Train but for the rows held out, publish the outcome, and tell whether it converged."""
         before = len(self.net_.history)
         held_out = None
-        if self.early_stopping:
+        if self.early_stopping and isinstance(rows, TrainingRows):
             strata = self._targets.strata(rows)
             held = hold_out(strata, rows.task, self.validation_fraction, self._random_state)
             held_out, rows = rows.take(held), rows.take(~held)
@@ -361,7 +377,7 @@ class BaseAligned(CallbackSupportMixin, FittedNetwork, metaclass=ABCMeta):
     def _train_net(
         self,
         net: Net,
-        rows: TrainingRows,
+        rows: TrainingRows | RowStream,
         held_out: TrainingRows | None,
         stages: list[Stage],
         epoch_tasks: EpochTasks | None = None,

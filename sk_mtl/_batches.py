@@ -32,6 +32,10 @@ class TaskDataset(Dataset[Batch]):
     def __len__(self) -> int:
         return len(self.rows)
 
+    @property
+    def total_weight(self) -> float:
+        return float(self.weight.sum(dtype=torch.float64))
+
     def __getitem__(self, index: slice | Tensor) -> Batch:
         """A batch: the network's arguments, and those of the loss."""
 
@@ -44,13 +48,25 @@ class TaskDataset(Dataset[Batch]):
             task = inputs["task"] = of(self.task)
         return inputs, (of(self.target), of(self.weight), task)
 
+    def batches(self, batch_size: int, generator: torch.Generator | None) -> Iterator[Batch]:
+        """All rows in batches, each sorted by task; in random order if there is a generator."""
+        if generator is None:
+            for start in range(0, len(self), batch_size):
+                yield self[slice(start, start + batch_size)]
+            return
+        order = random_order(len(self), generator)
+        if self.task is not None:
+            order = _sorted_within_batches(order, batch_size)
+        for chosen in torch.split(order.to(self.rows.device), batch_size):
+            yield self[chosen]
+
 
 class TaskBatches:
-    """Batches of a `TaskDataset`, in an order of their own each time, rows sorted by task.
+    """Batches of a data set, in an order of their own each time, rows sorted by task.
 
     Parameters
     ----------
-    dataset : TaskDataset
+    dataset : TaskDataset or StreamedRows
     batch_size : int
     shuffle : bool
     seed : int
@@ -69,21 +85,14 @@ class TaskBatches:
         return -(-len(self.dataset) // self.batch_size)
 
     def __iter__(self) -> Iterator[Batch]:
-        if self.shuffle:
-            order = random_order(len(self.dataset), self._generator)
-            if self.dataset.task is not None:
-                order = self._sorted_within_batches(order)
-            for chosen in torch.split(order.to(self.dataset.rows.device), self.batch_size):
-                yield self.dataset[chosen]
-        else:
-            for start in range(0, len(self.dataset), self.batch_size):
-                yield self.dataset[slice(start, start + self.batch_size)]
+        return self.dataset.batches(self.batch_size, self._generator if self.shuffle else None)
 
-    def _sorted_within_batches(self, order: Tensor) -> Tensor:
-        """Positions of batches in their own order: as the dataset is, they are sorted by task."""
-        whole = len(order) - len(order) % self.batch_size
-        batches = order[:whole].view(-1, self.batch_size).sort(dim=1).values
-        return torch.cat([batches.view(-1), order[whole:].sort().values])
+
+def _sorted_within_batches(order: Tensor, batch_size: int) -> Tensor:
+    """Positions of batches in their own order: as the dataset is, they are sorted by task."""
+    whole = len(order) - len(order) % batch_size
+    batches = order[:whole].view(-1, batch_size).sort(dim=1).values
+    return torch.cat([batches.view(-1), order[whole:].sort().values])
 
 
 def random_order(n_rows: int, generator: torch.Generator) -> Tensor:

@@ -269,7 +269,7 @@ class SVDTaskReweighter(Savable, ClassNamePrefixFeaturesOutMixin, TransformerMix
             here = TaskSet(names, "wide")
         else:
             here = TaskSet(np.array([0]) if ids is None else np.unique(ids), route)
-        tasks = here if reset else _join(self._tasks, here)
+        tasks = here if reset else self._tasks.joined(here)
 
         targets = read_targets(columns, here, ids, weight)
         empty = [name for name, (rows, _) in targets.items() if not len(rows)]
@@ -428,7 +428,7 @@ class SVDTaskReweighter(Savable, ClassNamePrefixFeaturesOutMixin, TransformerMix
                     f"{listing(self.tasks_)}: pass the task id of each row as task=."
                 )
             return np.full(len(columns[0]), weight[0])
-        _join(self._tasks, TaskSet(np.arange(1) if names is None else names, "wide"))
+        self._tasks.joined(TaskSet(np.arange(1) if names is None else names, "wide"))
         labelled = [read_labels(column, "y")[1] for column in columns]
         return np.asarray(np.column_stack(labelled) * weight)
 
@@ -459,25 +459,6 @@ class SVDTaskReweighter(Savable, ClassNamePrefixFeaturesOutMixin, TransformerMix
         tags.target_tags.multi_output = True
         tags.input_tags.sparse = self.aligner is None or get_tags(self.aligner).input_tags.sparse
         return tags
-
-
-def _join(known: TaskSet, new: TaskSet) -> TaskSet:
-    """The tasks after one more chunk."""
-    ways = {"none": "not at all", "column": "by task_column", "keyword": "by task=", "wide": "by y"}
-    if new.route != known.route:
-        raise ValueError(
-            f"Earlier rows named their tasks {ways[known.route]}, these {ways[new.route]}. Name "
-            "them in one way."
-        )
-    if known.wide:
-        known.check_columns(new.ids)
-        return known
-    if (known.ids.dtype.kind == "U") != (new.ids.dtype.kind == "U"):
-        raise ValueError(
-            f"Earlier task ids were like {listing(known.ids, 1)}, these are like "
-            f"{listing(new.ids, 1)}. Convert them to one type."
-        )
-    return TaskSet(np.unique(np.concatenate([known.ids, new.ids])), known.route)
 
 
 def _aligned(aligner: Any, features: Any, ids: Array | None) -> Array:

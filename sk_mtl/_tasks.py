@@ -274,6 +274,29 @@ class TaskSet:
                 f"{listing(self.ids)}. Pass the same columns in the same order."
             )
 
+    def joined(self, new: TaskSet) -> TaskSet:
+        """The tasks of these rows and of further ones, which must name them in the same way."""
+        ways = {
+            "none": "not at all",
+            "column": "by task_column",
+            "keyword": "by task=",
+            "wide": "by y",
+        }
+        if new.route != self.route:
+            raise ValueError(
+                f"Earlier rows named their tasks {ways[self.route]}, these {ways[new.route]}. "
+                "Name them in one way."
+            )
+        if self.wide:
+            self.check_columns(new.ids)
+            return self
+        if (self.ids.dtype.kind == "U") != (new.ids.dtype.kind == "U"):
+            raise ValueError(
+                f"Earlier task ids were like {listing(self.ids, 1)}, these are like "
+                f"{listing(new.ids, 1)}. Convert them to one type."
+            )
+        return TaskSet(np.union1d(self.ids, new.ids), self.route)
+
     def encode(self, ids: Array | None, n_rows: int) -> npt.NDArray[np.intp] | None:
         """Codes of the rows' tasks; None where every row belongs to every task (wide ``y``)."""
         if self.wide:

@@ -50,7 +50,7 @@ class _TaskNet(ScoredNet):
     def train(self, train: TaskDataset, valid: TaskDataset | None, stages: list[Stage]) -> bool:
         """Go through the stages, and tell whether each that is to converge did."""
         self.n_rows_ = len(train)
-        self.total_weight_ = float(train.weight.sum(dtype=torch.float64))
+        self.total_weight_ = train.total_weight
         self.notify("on_train_begin", X=train, y=None)
         converged, best = True, None
         for stage in stages:
