@@ -27,6 +27,7 @@ from sk_mtl._parameters import layer_sizes, learns_task_weight, net_settings
 from sk_mtl._rows import TrainingRows
 from sk_mtl._scaling import InputScaler, every_position
 from sk_mtl._schedule import Stage, stages_of
+from sk_mtl._summary import few_rows
 from sk_mtl._task_groups import resolve_task_groups
 from sk_mtl._tasks import Array, TaskSet, listing
 from sk_mtl._validation_split import hold_out
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
     from sk_mtl._streamed_rows import RowStream
 
 Targets = ClassTargets | ValueTargets
+
+_MANY = 20_000  # rows that are summarised before a network is built: they may be in a file
 
 
 def trains_in_batches(estimator: BaseAligned) -> bool:
@@ -108,7 +111,10 @@ class BaseAligned(CallbackSupportMixin, FittedNetwork, metaclass=ABCMeta):
         ):
             keep = self.warm_start and self.__sklearn_is_fitted__()
             rows = self._read_training_rows(X, y, task, sample_weight, keep=keep, weigh=True)
-            self._build(rows, keep=keep)
+            # "coral" needs the covariance of each task, which the few rows do not have.
+            coral = self.alignment_init == "coral"
+            many = len(rows.features) > _MANY and rows.features.ndim == 2 and not coral
+            self._build(few_rows(rows) if many else rows, keep=keep)
             converged = self._train(rows, self._stages(self.max_iter), epoch_tasks)
         if not converged:
             self._warn_of_early_end(stacklevel=4)

@@ -16,8 +16,8 @@ from sk_mtl._callback_support import fit_task
 from sk_mtl._inputs import Inputs, read_inputs
 from sk_mtl._labels import read_labels
 from sk_mtl._rows import TrainingRows
-from sk_mtl._summary import Summary
-from sk_mtl._tasks import TaskSet, listing
+from sk_mtl._summary import Summary, above_labels
+from sk_mtl._tasks import listing
 
 if TYPE_CHECKING:
     from typing import Self
@@ -172,7 +172,12 @@ class FitsChunks(BaseAligned):
                 f"The tasks {listing(self.tasks_[self.task_weight_ == 0])} have a weight of 0. "
                 "fit_chunks needs positive weights: leave these tasks out."
             )
-        return _stacked(summary, self._tasks, self._weighted(labels))
+        labels = self._weighted(labels)
+        features, ids, weight = summary.features.as_rows()
+        task = None if self._tasks.route == "none" else ids
+        task = self._tasks.encode(None if self._tasks.wide else task, len(ids))
+        rows = above_labels(features, task, weight, labels)
+        return rows, int(summary.features.n_rows.sum())
 
     def _fit_reweighter(self, chunks: Chunks) -> None:
         """Fit the reweighter in a pass of its own, in which all labels are known."""
@@ -199,24 +204,6 @@ def _with_label(inputs: Inputs) -> Inputs:
         return inputs
     labelled = np.any([read_labels(column, "y")[1] for column in inputs.columns], axis=0)
     return inputs if labelled.all() else inputs.take(labelled)
-
-
-def _stacked(summary: Summary, tasks: TaskSet, labels: TrainingRows) -> tuple[TrainingRows, int]:
-    """Features that no label counts for, on top of labels that no feature counts for."""
-    features, ids, weight = summary.features.as_rows()
-    task = None
-    if labels.task is not None:
-        own = tasks.encode(None if tasks.route == "none" else ids, len(ids))
-        assert own is not None
-        task = np.concatenate([own, labels.task])
-    target, of_label = (
-        np.concatenate([np.zeros((len(ids), *values.shape[1:]), values.dtype), values])
-        for values in (labels.target, labels.weight)
-    )
-    both = np.concatenate([features, labels.features])
-    row_weight = np.concatenate([weight, np.zeros(len(labels.features))])
-    rows = TrainingRows(both, task, target, of_label, row_weight)
-    return rows, int(summary.features.n_rows.sum())
 
 
 def _described(chunk: Any) -> str:

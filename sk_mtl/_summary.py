@@ -1,4 +1,4 @@
-"""Rows of a stream in few rows that have the same counts, means and covariances.
+"""Many rows in few that have the same counts, means and covariances.
 
 What is learned before a network is trained (tasks and labels, scaling, priors, the start of the
 R_i) depends on rows through these alone. So it is learned from the summary as from all rows.
@@ -15,7 +15,8 @@ import numpy as np
 from sklearn.utils.multiclass import check_classification_targets
 
 from sk_mtl._inputs import Inputs
-from sk_mtl._labels import distinct, read_labels
+from sk_mtl._labels import MISSING, distinct, read_labels
+from sk_mtl._rows import TrainingRows
 from sk_mtl._scaling import parts
 from sk_mtl._tasks import Array, TaskSet
 from sk_mtl._value_targets import read_values
@@ -253,6 +254,52 @@ class Summary:
 
     def __contains__(self, name: Any) -> bool:
         return name in self.targets.of_task
+
+
+def few_rows(rows: TrainingRows) -> TrainingRows:
+    """Rows that a network is built from as from these, but for ``alignment_init="coral"``."""
+    task = np.zeros(len(rows.features), dtype=np.intp) if rows.task is None else rows.task
+    moments = FeatureMoments.of(rows.features, task, rows.row_weight, by_task=False)
+    features, code, weight = moments.as_rows()
+    labels = _label_rows(rows)
+    return above_labels(features, None if rows.task is None else code, weight, labels)
+
+
+def _label_rows(rows: TrainingRows) -> TrainingRows:
+    """A row without features for each label of each task; of values, nobody asks."""
+    task, target, weight = rows.by_entry()
+    if target.dtype.kind == "f":
+        task, target, weight = task[:0], target[:0], weight[:0]
+    n_columns = 1 + int(target.max(initial=0))
+    pairs, code = np.unique(task * n_columns + target, return_inverse=True)
+    weight = np.bincount(code, weights=weight, minlength=len(pairs))
+    task, target = np.divmod(pairs, n_columns)
+    features, none = np.zeros((len(pairs), rows.features.shape[1])), np.zeros(len(pairs))
+    if rows.task is not None:
+        return TrainingRows(features, task, target.astype(rows.target.dtype), weight, none)
+    shape = len(pairs), rows.target.shape[1]
+    targets, weights = np.full(shape, MISSING, dtype=rows.target.dtype), np.zeros(shape)
+    each = np.arange(len(pairs))
+    targets[each, task], weights[each, task] = target, weight
+    return TrainingRows(features, None, targets, weights, none)
+
+
+def above_labels(
+    features: Array, task: Array | None, weight: Array, labels: TrainingRows
+) -> TrainingRows:
+    """Rows whose features count and no label, then rows whose labels count and no feature."""
+    n_rows = len(features)
+    target, of_label = (
+        np.concatenate([np.zeros((n_rows, *values.shape[1:]), values.dtype), values])
+        for values in (labels.target, labels.weight)
+    )
+    return TrainingRows(
+        np.concatenate([features, labels.features]),
+        None if task is None else np.concatenate([task, labels.task]),
+        target,
+        of_label,
+        np.concatenate([weight, np.zeros(len(labels.features))]),
+    )
 
 
 def _by_task(inputs: Inputs, ids: Array) -> Iterator[tuple[Any, Array, Array]]:
