@@ -52,7 +52,7 @@ def trains_in_batches(estimator: BaseAligned) -> bool:
     if estimator.solver == "adam":
         return True
     raise AttributeError(
-        f"partial_fit needs solver='adam'; solver={estimator.solver!r} works on all rows at once."
+        f"It needs solver='adam'; solver={estimator.solver!r} works on all rows at once."
     )
 
 

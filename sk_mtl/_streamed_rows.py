@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch.utils.data import Dataset
@@ -53,13 +52,6 @@ class StreamedRows(Dataset[Batch]):
 
     def __len__(self) -> int:
         return self.stream.n_rows
-
-    @property
-    def X(self) -> Any:  # noqa: N802
-        raise ValueError(
-            "A callback asks for all rows trained on, which fit_chunks never holds together. "
-            "Score rows that are in memory."
-        )
 
     def batches(self, batch_size: int, generator: torch.Generator | None) -> Iterator[Batch]:
         """All rows in batches, each sorted by task.

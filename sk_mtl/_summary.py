@@ -131,7 +131,7 @@ class LabelCounts:
     def of(cls, inputs: Inputs, ids: Array) -> LabelCounts:
         counts = {}
         for name, column, weight in _by_task(inputs, ids):
-            values, labelled = _labels(inputs, column, name)
+            values, labelled = read_labels(column, _what(inputs, name))
             if not len(values):
                 continue
             check_classification_targets(values)
@@ -163,7 +163,6 @@ class ValueMoments:
     def of(cls, inputs: Inputs, ids: Array) -> ValueMoments:
         found = {}
         for name, column, weight in _by_task(inputs, ids):
-            _labels(inputs, column, name)
             values, labelled = read_values(column, _what(inputs, name))
             if len(values):
                 found[name] = _two_values(values, weight[labelled])
@@ -269,7 +268,7 @@ def _label_rows(rows: TrainingRows) -> TrainingRows:
     """A row without features for each label of each task; of values, nobody asks."""
     task, target, weight = rows.by_entry()
     if target.dtype.kind == "f":
-        task, target, weight = task[:0], target[:0], weight[:0]
+        task, target, weight = task[:0], np.empty(0, dtype=np.intp), weight[:0]
     n_columns = 1 + int(target.max(initial=0))
     pairs, code = np.unique(task * n_columns + target, return_inverse=True)
     weight = np.bincount(code, weights=weight, minlength=len(pairs))
@@ -307,25 +306,22 @@ def _by_task(inputs: Inputs, ids: Array) -> Iterator[tuple[Any, Array, Array]]:
     if inputs.names is not None:
         for name, column in zip(ids.tolist(), inputs.columns, strict=True):
             yield name, column, inputs.weight
-    elif inputs.ids is None:
-        yield 0, inputs.columns[0], inputs.weight
+        return
+    column = inputs.columns[0]
+    missing = ~read_labels(column, "y")[1]
+    if missing.any():
+        raise ValueError(
+            f"Input y contains NaN: {missing.sum()} rows have no label. Drop them, or pass a "
+            "wide y with one column per task."
+        )
+    if inputs.ids is None:
+        yield 0, column, inputs.weight
     else:
         codes = np.searchsorted(ids, inputs.ids)
         order = np.argsort(codes, kind="stable")
         starts = np.searchsorted(codes[order], np.arange(1, len(ids)))
         for name, rows in zip(ids.tolist(), np.split(order, starts), strict=True):
-            yield name, inputs.columns[0][rows], inputs.weight[rows]
-
-
-def _labels(inputs: Inputs, column: Array, name: Any) -> tuple[Array, Array]:
-    """A task's labels, and which rows have one: all of them where rows are stacked."""
-    values, labelled = read_labels(column, _what(inputs, name))
-    if inputs.names is None and not labelled.all():
-        raise ValueError(
-            f"Input y contains NaN: {(~labelled).sum()} rows have no label. Drop them, or pass a "
-            "wide y with one column per task."
-        )
-    return values, labelled
+            yield name, column[rows], inputs.weight[rows]
 
 
 def _what(inputs: Inputs, name: Any) -> str:
