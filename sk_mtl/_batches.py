@@ -8,11 +8,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from sk_mtl._losses import Target
+from sk_mtl._processes import Batch, Processes
 
 ROWS_AT_A_TIME = 4096  # bounds the memory of full-batch passes and of predictions
-
-Batch = tuple[dict[str, Tensor], Target]
 
 
 class TaskDataset(Dataset[Batch]):
@@ -48,17 +46,31 @@ class TaskDataset(Dataset[Batch]):
             task = inputs["task"] = of(self.task)
         return inputs, (of(self.target), of(self.weight), task)
 
-    def batches(self, batch_size: int, generator: torch.Generator | None) -> Iterator[Batch]:
-        """All rows in batches, each sorted by task; in random order if there is a generator."""
-        if generator is None:
+    def n_batches(self, batch_size: int, processes: Processes) -> int:
+        return -(-len(self) // batch_size)
+
+    def batches(
+        self, batch_size: int, generator: torch.Generator | None, processes: Processes
+    ) -> Iterator[Batch]:
+        """All rows in batches, each sorted by task; in random order if there is a generator.
+
+        Of several processes, which all have these rows, each has its share of every batch.
+        """
+        if generator is None and not processes.several:
             for start in range(0, len(self), batch_size):
                 yield self[slice(start, start + batch_size)]
             return
-        order = random_order(len(self), generator)
-        if self.task is not None:
-            order = _sorted_within_batches(order, batch_size)
+        if generator is None:
+            order = torch.arange(len(self))
+        else:
+            order = random_order(len(self), generator)
+            if self.task is not None:
+                order = _sorted_within_batches(order, batch_size)
         for chosen in torch.split(order.to(self.rows.device), batch_size):
-            yield self[chosen]
+            if processes.several:
+                yield processes.share(self.__getitem__, chosen)
+            else:
+                yield self[chosen]
 
 
 class TaskBatches:
@@ -71,21 +83,30 @@ class TaskBatches:
     shuffle : bool
     seed : int
         Of the orders, if ``shuffle``.
+    processes : Processes, default=None
+        Those that share the batches.
     """
 
     def __init__(
-        self, dataset: TaskDataset, batch_size: int, shuffle: bool = False, seed: int = 0
+        self,
+        dataset: TaskDataset,
+        batch_size: int,
+        shuffle: bool = False,
+        seed: int = 0,
+        processes: Processes | None = None,
     ) -> None:
         self.dataset = dataset
         self.batch_size = batch_size
         self.shuffle = shuffle
+        self.processes = Processes(None) if processes is None else processes
         self._generator = torch.Generator().manual_seed(seed)
 
     def __len__(self) -> int:
-        return -(-len(self.dataset) // self.batch_size)
+        return self.dataset.n_batches(self.batch_size, self.processes)
 
     def __iter__(self) -> Iterator[Batch]:
-        return self.dataset.batches(self.batch_size, self._generator if self.shuffle else None)
+        generator = self._generator if self.shuffle else None
+        return self.dataset.batches(self.batch_size, generator, self.processes)
 
 
 def _sorted_within_batches(order: Tensor, batch_size: int) -> Tensor:

@@ -199,7 +199,7 @@ _PARAMETER_FOR = {
     "verbose": "verbose",
     "warm_start": "warm_start",
 }
-_OF_BATCHES = ("optimizer", "iterator_train__")
+_OF_BATCHES = ("optimizer", "iterator_train__", "accelerator")
 _FREE = (*_OF_BATCHES, "iterator_valid__", "callbacks__")
 _NEEDED = ("callbacks__train_loss", "callbacks___valid_score")
 
@@ -214,7 +214,7 @@ def _checked(params: dict[str, Any]) -> dict[str, Any]:
         if not name.startswith(_FREE) or name.startswith(_NEEDED):
             raise ValueError(
                 f"{refused} It is for optimizer, optimizer__*, iterator_train__*, "
-                "iterator_valid__* and callbacks__*; the rest is the estimator's."
+                "iterator_valid__*, callbacks__* and accelerator; the rest is the estimator's."
             )
         if params["solver"] == "lbfgs" and name.startswith(_OF_BATCHES):
             raise ValueError(f'{refused} "lbfgs" has no use for it. Pass solver="adam".')

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import reduce
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -97,7 +98,8 @@ class FitsChunks(BaseAligned):
                     if len(chunk.weight):
                         yield chunk
 
-            stream = RowStream(encoded, n_rows, float(rows.weight.sum()), buffer_rows)
+            total_weight = float(rows.weight.sum())
+            stream = RowStream(encoded, n_rows, total_weight, buffer_rows)
             converged = self._train(stream, self._stages(self.max_iter), epoch_tasks)
         if not converged:
             self._warn_of_early_end(stacklevel=4)
@@ -140,16 +142,18 @@ class FitsChunks(BaseAligned):
             reset = False
             yield inputs
 
-    def _learn_from(self, chunks: Chunks, *, keep: bool) -> tuple[TrainingRows, int]:
+    def _learn_from(self, chunks: Chunks, *, keep: bool) -> tuple[TrainingRows, list[int]]:
         """Learn tasks, labels and weights in a first pass; return a summary of all rows.
 
         Returns
         -------
         rows : TrainingRows
             Rows without labels that have the moments of all rows, and labels without features.
-        n_rows : int
-            The number of all rows.
+        n_rows : list of int
+            The number of rows in each process.
         """
+        from sk_mtl._processes import Processes
+
         if keep:
             self._check_going_on()
         summary: Summary | None = None
@@ -159,6 +163,8 @@ class FitsChunks(BaseAligned):
             summary = part if summary is None else summary.merge(part)
         if summary is None:
             raise ValueError("chunks holds no row of positive weight: nothing is left to fit.")
+        of_each = Processes.of(self.net_params).all_of(summary)
+        summary = reduce(Summary.merge, of_each)
         inputs = summary.as_inputs()
         if not keep:
             self._learn(inputs)
@@ -177,10 +183,12 @@ class FitsChunks(BaseAligned):
         task = None if self._tasks.route == "none" else ids
         task = self._tasks.encode(None if self._tasks.wide else task, len(ids))
         rows = above_labels(features, task, weight, labels)
-        return rows, int(summary.features.n_rows.sum())
+        return rows, [int(own.features.n_rows.sum()) for own in of_each]
 
     def _fit_reweighter(self, chunks: Chunks) -> None:
         """Fit the reweighter in a pass of its own, in which all labels are known."""
+        from sk_mtl._processes import Processes
+
         classes = getattr(self, "task_classes_", None)
         if classes is not None:
             names = self.tasks_.tolist()
@@ -194,8 +202,9 @@ class FitsChunks(BaseAligned):
             reweighter.partial_fit(
                 rows.features, labels, task=ids, sample_weight=rows.row_weight, **settings
             )
-        self.task_reweighter_ = reweighter
-        self.task_weight_ = reweighter.normalized_task_weight()
+        first, *rest = Processes.of(self.net_params).all_of(reweighter)
+        self.task_reweighter_ = first.merge(*rest)
+        self.task_weight_ = first.normalized_task_weight()
 
 
 def _with_label(inputs: Inputs) -> Inputs:

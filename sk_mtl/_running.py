@@ -14,6 +14,7 @@ from torch.func import functional_call
 
 from sk_mtl._batches import ROWS_AT_A_TIME, TaskDataset
 from sk_mtl._network import AlignedNetwork
+from sk_mtl._processes import Processes
 from sk_mtl._rows import TrainingRows
 from sk_mtl._scaling import InputScaler, parts
 from sk_mtl._schedule import Stage
@@ -47,7 +48,8 @@ def train(
 
     def dataset(part: TrainingRows | RowStream) -> Any:  # what the batches come from
         if isinstance(part, RowStream):
-            return StreamedRows(part, lambda chunk: TaskDataset(*tensors(chunk)))
+            rank = Processes.of(estimator.net_params).rank
+            return StreamedRows(part, lambda chunk: TaskDataset(*tensors(chunk)), rank)
         return ScoredRows(part, estimator._targets, tensors(part))
 
     split = dataset(rows), None if held_out is None else dataset(held_out)

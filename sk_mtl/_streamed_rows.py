@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch.utils.data import Dataset
 
-from sk_mtl._batches import Batch, TaskDataset, random_order
+from sk_mtl._batches import TaskDataset, random_order
+from sk_mtl._processes import Batch, Processes, as_part
 from sk_mtl._rows import TrainingRows
 
 
@@ -20,16 +21,16 @@ class RowStream:
     ----------
     chunks : callable
         Starts anew and returns an iterator of TrainingRows.
-    n_rows : int
-        Of all chunks together.
+    n_rows : list of int
+        Of all chunks together, in each of the processes that share the training.
     total_weight : float
-        Of their labelled entries.
+        Of their labelled entries, in all processes.
     buffer_rows : int
         Rows that wait to be drawn from.
     """
 
     chunks: Callable[[], Iterator[TrainingRows]]
-    n_rows: int
+    n_rows: list[int]
     total_weight: float
     buffer_rows: int
 
@@ -42,19 +43,45 @@ class StreamedRows(Dataset[Batch]):
     stream : RowStream
     to_dataset : callable
         Makes a TaskDataset of TrainingRows.
+    rank : int, default=0
+        Of this process.
     """
 
     def __init__(
-        self, stream: RowStream, to_dataset: Callable[[TrainingRows], TaskDataset]
+        self, stream: RowStream, to_dataset: Callable[[TrainingRows], TaskDataset], rank: int = 0
     ) -> None:
-        self.stream, self.to_dataset = stream, to_dataset
+        self.stream, self.to_dataset, self.rank = stream, to_dataset, rank
         self.total_weight = stream.total_weight
 
     def __len__(self) -> int:
-        return self.stream.n_rows
+        return sum(self.stream.n_rows)
 
-    def batches(self, batch_size: int, generator: torch.Generator | None) -> Iterator[Batch]:
+    def n_batches(self, batch_size: int, processes: Processes) -> int:
+        return -(-max(self.stream.n_rows) // _own_size(batch_size, processes))
+
+    def batches(
+        self, batch_size: int, generator: torch.Generator | None, processes: Processes
+    ) -> Iterator[Batch]:
         """All rows in batches, each sorted by task.
+
+        Several processes have rows of their own, and each draws its share of a batch from them.
+        One that has no more goes on with rows of the weight 0 until the last has come to its end.
+        """
+        size = _own_size(batch_size, processes)
+        own = self._own_batches(size, generator)
+        if not processes.several:
+            yield from own
+            return
+        # The mean over the processes, each a mean over its part, is to be one over the batch.
+        factor, n_left = processes.number * size / batch_size, self.n_batches(batch_size, processes)
+        for batch in own:
+            n_left -= 1
+            yield as_part(batch, size, factor)
+        for _ in range(n_left):
+            yield as_part(batch, size, 0.0)
+
+    def _own_batches(self, batch_size: int, generator: torch.Generator | None) -> Iterator[Batch]:
+        """Batches of this process's rows.
 
         With a generator, rows wait in a buffer. Whenever it is full, half of it leaves, a random
         half in random order, so that a row may meet others that came long before or after it. A
@@ -81,20 +108,26 @@ class StreamedRows(Dataset[Batch]):
             leaving = _taken(together, order[:n_leaving])
             del together  # not to hold the rows twice while they leave
             yield from _in_batches(leaving, batch_size, generator)
-        if n_seen != self.stream.n_rows:
+        expected = self.stream.n_rows[self.rank]
+        if n_seen != expected:
             raise ValueError(
-                f"The chunks gave {self.stream.n_rows} rows with a weight when they were first "
-                f"gone through, and {n_seen} now. They must give the same rows each time."
+                f"The chunks gave {expected} rows with a weight when they were first gone "
+                f"through, and {n_seen} now. They must give the same rows each time."
             )
         if n_waiting:
             yield from _in_batches(_joined(waiting), batch_size, generator)
+
+
+def _own_size(batch_size: int, processes: Processes) -> int:
+    """Rows of a batch that each process draws."""
+    return -(-batch_size // processes.number)
 
 
 def _in_batches(
     rows: TaskDataset, batch_size: int, generator: torch.Generator | None
 ) -> Iterator[Batch]:
     if generator is not None:
-        yield from _sorted(rows).batches(batch_size, generator)
+        yield from _sorted(rows).batches(batch_size, generator, Processes(None))
         return
     for start in range(0, len(rows), batch_size):
         batch = _taken(rows, torch.arange(start, min(start + batch_size, len(rows))))

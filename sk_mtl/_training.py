@@ -13,9 +13,10 @@ from scipy.optimize import OptimizeResult, minimize
 from skorch.callbacks import Callback, EarlyStopping, EpochScoring
 from torch import Tensor
 
-from sk_mtl._batches import ROWS_AT_A_TIME, Batch, TaskBatches, TaskDataset
+from sk_mtl._batches import ROWS_AT_A_TIME, TaskBatches, TaskDataset
 from sk_mtl._gradients import Gradients, by_hand
 from sk_mtl._losses import Target
+from sk_mtl._processes import Batch, Processes
 from sk_mtl._schedule import Stage
 from sk_mtl._scored_rows import ScoredNet
 from sk_mtl._steps import Steps, can_step
@@ -168,7 +169,40 @@ class _TaskNet(ScoredNet):
 
 
 class MiniBatchNet(_TaskNet):
-    """Trains by an optimizer of torch, on batches."""
+    """Trains by an optimizer of torch, on batches.
+
+    Parameters
+    ----------
+    accelerator : accelerate.Accelerator or None
+        Whose processes train the net together.
+    """
+
+    def __init__(self, *args: Any, accelerator: Any = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.accelerator = accelerator
+
+    def get_iterator(self, dataset: Any, training: bool = False) -> Any:
+        iterator = super().get_iterator(dataset, training=training)
+        if training:
+            iterator.processes = Processes(self.accelerator)
+        return iterator
+
+    def train(self, train: TaskDataset, valid: TaskDataset | None, stages: list[Stage]) -> bool:
+        self.processes_ = Processes(self.accelerator)
+        if self.processes_.several:
+            self._check_alike(train, valid)
+        return super().train(train, valid, stages)
+
+    def _check_alike(self, train: TaskDataset, valid: TaskDataset | None) -> None:
+        """Refuse processes that would train nets of their own, or wait for each other forever."""
+        state = sum(float(p.detach().sum(dtype=torch.float64)) for p in self.module_.parameters())
+        n_valid = 0 if valid is None else len(valid)
+        mine = len(train), train.total_weight, n_valid, state, self.iterator_train__seed
+        if len(set(self.processes_.all_of(mine))) > 1:
+            raise ValueError(
+                "The processes of the accelerator do not train the same model. Give all of them "
+                "the same parameters, an integer as random_state, and to fit the same rows."
+            )
 
     def train_on(self, train: TaskDataset, valid: TaskDataset | None, epochs: int) -> bool:
         batches = self.get_iterator(train, training=True)
@@ -216,6 +250,8 @@ class MiniBatchNet(_TaskNet):
             scale = self.n_rows_ / n_rows / self.total_weight_
             with torch.no_grad():
                 loss, outputs = steps.gradient(inputs, target, scale, 1 / self.total_weight_)
+                if self.processes_.several:
+                    self.processes_.average([*(v.gradient for v in steps.vectors), loss])
                 for callback in graded:
                     callback.on_grad_computed(
                         self,
@@ -228,6 +264,16 @@ class MiniBatchNet(_TaskNet):
             for callback in end:
                 callback.on_batch_end(self, batch=batch, training=True, loss=loss, y_pred=outputs)
         self.history.record("train_batch_count", len(batches))
+
+    def train_step_single(self, batch: Any, **fit_params: Any) -> Any:
+        """As skorch, with the gradient of all processes."""
+        step = super().train_step_single(batch, **fit_params)
+        if self.processes_.several:
+            trained = [p for p in self.module_.parameters() if p.grad is not None]
+            loss = step["loss"].detach()
+            self.processes_.average([*(p.grad for p in trained), loss])
+            step["loss"] = loss
+        return step
 
     def _listeners(self, event: str) -> list[Any]:
         """Callbacks that do something at an event."""

@@ -24,6 +24,7 @@ from sk_mtl import (
     _base,
 )
 from sk_mtl._batches import TaskDataset
+from sk_mtl._processes import Processes
 from sk_mtl._rows import TrainingRows
 from sk_mtl._streamed_rows import RowStream, StreamedRows
 from sk_mtl._summary import FeatureMoments
@@ -185,7 +186,7 @@ def stream(n_rows: int, step: int, buffer_rows: int) -> StreamedRows:
         arrays = rows.features, rows.task, rows.target, rows.weight
         return TaskDataset(*map(torch.as_tensor, arrays))
 
-    return StreamedRows(RowStream(chunks, n_rows, n_rows, buffer_rows), to_dataset)
+    return StreamedRows(RowStream(chunks, [n_rows], n_rows, buffer_rows), to_dataset)
 
 
 @pytest.mark.parametrize("seed", [None, 0])
@@ -195,7 +196,7 @@ def test_every_row_comes_once_an_epoch(seed: int | None, step: int, buffer_rows:
     generator = None if seed is None else torch.Generator().manual_seed(seed)
     orders = []
     for _ in range(2):
-        batches = list(rows.batches(20, generator))
+        batches = list(rows.batches(20, generator, Processes(None)))
         assert [len(batch[0]["rows"]) for batch in batches] == [20] * 49 + [19]
         seen = []
         for inputs, (target, weight, task) in batches:
@@ -210,7 +211,8 @@ def test_every_row_comes_once_an_epoch(seed: int | None, step: int, buffer_rows:
 
 
 def test_rows_meet_others_that_came_long_before() -> None:
-    batches = stream(10_000, 100, 1000).batches(50, torch.Generator().manual_seed(0))
+    generator = torch.Generator().manual_seed(0)
+    batches = stream(10_000, 100, 1000).batches(50, generator, Processes(None))
     spans = [int(target.max() - target.min()) for _, (target, _, _) in batches]
     assert min(spans[:-40]) > 700
     assert np.median(spans) > 1500  # more than the buffer holds
