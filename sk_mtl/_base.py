@@ -25,6 +25,7 @@ from sk_mtl._parameters import layer_sizes, learns_task_weight, net_settings
 from sk_mtl._rows import TrainingRows
 from sk_mtl._scaling import InputScaler, every_position
 from sk_mtl._schedule import End, Stage, stages_of
+from sk_mtl._summary import few_rows
 from sk_mtl._task_groups import resolve_task_groups
 from sk_mtl._tasks import Array, TaskSet, listing
 from sk_mtl._undo import all_or_nothing
@@ -38,10 +39,12 @@ if TYPE_CHECKING:
     from sk_mtl._epoch_tasks import EpochTasks
     from sk_mtl._network import AlignedNetwork
     from sk_mtl._running import Net
+    from sk_mtl._streamed_rows import RowStream
 
 Targets = ClassTargets | ValueTargets
 
 _DIVERGED = 3.0  # times the loss of a model that knows nothing
+_MANY = 20_000  # rows that are summarised before a network is built: they may be in a file
 
 
 def trains_in_batches(estimator: BaseAligned) -> bool:
@@ -49,7 +52,7 @@ def trains_in_batches(estimator: BaseAligned) -> bool:
     if estimator.solver == "adam":
         return True
     raise AttributeError(
-        f"partial_fit needs solver='adam'; solver={estimator.solver!r} works on all rows at once."
+        f"It needs solver='adam'; solver={estimator.solver!r} works on all rows at once."
     )
 
 
@@ -108,7 +111,10 @@ class BaseAligned(CallbackSupportMixin, FittedNetwork, metaclass=ABCMeta):
         ):
             keep = self.warm_start and self.__sklearn_is_fitted__()
             rows = self._read_training_rows(X, y, task, sample_weight, keep=keep, weigh=True)
-            self._build(rows, keep=keep)
+            # "coral" needs the covariance of each task, which the few rows do not have.
+            coral = self.alignment_init == "coral"
+            many = len(rows.features) > _MANY and rows.features.ndim == 2 and not coral
+            self._build(few_rows(rows) if many else rows, keep=keep)
             end = self._train(rows, self._stages(self.max_iter), epoch_tasks)
         self._warn_of(end, stacklevel=4)
         return self
@@ -150,27 +156,36 @@ class BaseAligned(CallbackSupportMixin, FittedNetwork, metaclass=ABCMeta):
         classes: Any = None,
     ) -> TrainingRows:
         """Check everything that came from the user, and learn tasks and labels unless ``keep``."""
-        if keep and self._added:
+        if keep:
+            self._check_going_on()
+        inputs = read_inputs(self, X, y, task, sample_weight, reset=not keep)
+        if not keep:
+            self._learn(inputs, classes)
+        rows = self._encode(inputs)
+        if weigh:
+            self._weigh_tasks(inputs, rows)
+        return self._weighted(rows)
+
+    def _check_going_on(self) -> None:
+        """Refuse to train a fitted model further whose tasks are no longer those of its net."""
+        if self._added:
             ids = self.tasks_[len(self._targets.plan.family) :]
             raise ValueError(
                 f"The tasks {listing(ids)} were added to a fitted model, whose shared module they "
                 "rely on: it cannot be trained further. Fit all tasks afresh."
             )
-        inputs = read_inputs(self, X, y, task, sample_weight, reset=not keep)
-        if keep and (self._groups_of(self._tasks) != self._targets.plan.group).any():
+        if (self._groups_of(self._tasks) != self._targets.plan.group).any():
             raise ValueError(
                 "task_groups differ from those of the last fit, whose shared modules they cannot "
                 "have. Keep them, or fit afresh (warm_start=False)."
             )
-        if not keep:
-            self._tasks = self._learn_tasks(inputs, classes)
-            self._targets = self._learn_targets(inputs, self._tasks, classes)
-            self._added = []
-            self._publish()
-        rows = self._encode(inputs)
-        if weigh:
-            self._weigh_tasks(inputs, rows)
-        return self._weighted(rows)
+
+    def _learn(self, inputs: Inputs, classes: Any = None) -> None:
+        """Take in which tasks there are, and their labels."""
+        self._tasks = self._learn_tasks(inputs, classes)
+        self._targets = self._learn_targets(inputs, self._tasks, classes)
+        self._added = []
+        self._publish()
 
     def _groups_of(self, tasks: TaskSet, known: Sequence[Any] = ()) -> Array:
         """Numbers of the groups that tasks share in; tasks added to others have none."""
@@ -240,17 +255,23 @@ class BaseAligned(CallbackSupportMixin, FittedNetwork, metaclass=ABCMeta):
 
     def _weighted(self, rows: TrainingRows) -> TrainingRows:
         """The rows with their tasks' weights; those that are left without any are dropped."""
+        rows = self._with_task_weight(rows)
+        if not len(rows.weight):
+            raise ValueError(
+                "No labelled row has a positive weight: nothing is left to fit. Check "
+                "sample_weight, task_weight and the labels."
+            )
+        return rows
+
+    def _with_task_weight(self, rows: TrainingRows) -> TrainingRows:
+        """As `_weighted`, but there may be nothing left."""
         factor = self.task_weight_
         if learns_task_weight(self.task_weight):
             factor = np.ones_like(factor)
         weight = rows.weight * (factor if rows.task is None else factor[rows.task])
         counted = weight > 0 if weight.ndim == 1 else (weight > 0).any(axis=1)
-        if not counted.any():
-            raise ValueError(
-                "No labelled row has a positive weight: nothing is left to fit. Check "
-                "sample_weight, task_weight and the labels."
-            )
-        return replace(rows, weight=weight).take(counted)
+        rows = replace(rows, weight=weight)
+        return rows if counted.all() else rows.take(counted)
 
     def _settings(self) -> dict[str, Any]:
         """The parameters that a net is built from."""
@@ -323,12 +344,12 @@ class BaseAligned(CallbackSupportMixin, FittedNetwork, metaclass=ABCMeta):
         return stages_of(self.alignment_schedule if aligned else "joint", epochs)
 
     def _train(
-        self, rows: TrainingRows, stages: list[Stage], epoch_tasks: EpochTasks | None
+        self, rows: TrainingRows | RowStream, stages: list[Stage], epoch_tasks: EpochTasks | None
     ) -> End:
         """Train but for the rows held out, publish the outcome, and tell how training ended."""
         before = len(self.net_.history)
         held_out = None
-        if self.early_stopping:
+        if self.early_stopping and isinstance(rows, TrainingRows):
             strata = self._targets.strata(rows)
             held = hold_out(strata, rows.task, self.validation_fraction, self._random_state)
             held_out, rows = rows.take(held), rows.take(~held)
@@ -350,7 +371,7 @@ class BaseAligned(CallbackSupportMixin, FittedNetwork, metaclass=ABCMeta):
         self,
         net: Net,
         targets: Targets,
-        rows: TrainingRows,
+        rows: TrainingRows | RowStream,
         held_out: TrainingRows | None,
         stages: list[Stage],
         epoch_tasks: EpochTasks | None = None,
@@ -371,7 +392,8 @@ class BaseAligned(CallbackSupportMixin, FittedNetwork, metaclass=ABCMeta):
                 "learning_rate_init (or a penalty or weight that is enormous), or scale the "
                 "features (input_scaling)."
             )
-        nothing = targets.loss_of_nothing(rows)
+        some = rows if isinstance(rows, TrainingRows) else next(rows.chunks())
+        nothing = targets.loss_of_nothing(some)
         if held_out is None and last > _DIVERGED * nothing + 0.1:
             warnings.warn(
                 f"The loss is {last:.3g} after {len(net.history)} iterations, where a model that "

@@ -8,11 +8,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from sk_mtl._losses import Target
+from sk_mtl._processes import Batch, Processes
 
 ROWS_AT_A_TIME = 4096  # bounds the memory of full-batch passes and of predictions
-
-Batch = tuple[dict[str, Tensor], Target]
 
 
 class TaskDataset(Dataset[Batch]):
@@ -32,6 +30,10 @@ class TaskDataset(Dataset[Batch]):
     def __len__(self) -> int:
         return len(self.rows)
 
+    @property
+    def total_weight(self) -> float:
+        return float(self.weight.sum(dtype=torch.float64))
+
     def __getitem__(self, index: slice | Tensor) -> Batch:
         """A batch: the network's arguments, and those of the loss."""
 
@@ -44,40 +46,67 @@ class TaskDataset(Dataset[Batch]):
             task = inputs["task"] = of(self.task)
         return inputs, (of(self.target), of(self.weight), task)
 
+    def n_batches(self, batch_size: int, processes: Processes) -> int:
+        return -(-len(self) // batch_size)
+
+    def batches(
+        self, batch_size: int, generator: torch.Generator | None, processes: Processes
+    ) -> Iterator[Batch]:
+        """All rows in batches, each sorted by task; in random order if there is a generator.
+
+        Of several processes, which all have these rows, each has its share of every batch.
+        """
+        if generator is None and not processes.several:
+            for start in range(0, len(self), batch_size):
+                yield self[slice(start, start + batch_size)]
+            return
+        if generator is None:
+            order = torch.arange(len(self))
+        else:
+            order = random_order(len(self), generator)
+            if self.task is not None:
+                order = _sorted_within_batches(order, batch_size)
+        for chosen in torch.split(order.to(self.rows.device), batch_size):
+            if processes.several:
+                yield processes.share(self.__getitem__, chosen)
+            else:
+                yield self[chosen]
+
 
 class TaskBatches:
-    """Batches of a `TaskDataset`, in an order of their own each time, rows sorted by task.
+    """Batches of a data set, in an order of their own each time, rows sorted by task.
 
     Parameters
     ----------
-    dataset : TaskDataset
+    dataset : TaskDataset or StreamedRows
     batch_size : int
     shuffle : bool
     seed : int
         Of the orders, if ``shuffle``.
+    processes : Processes, default=None
+        Those that share the batches.
     """
 
     def __init__(
-        self, dataset: TaskDataset, batch_size: int, shuffle: bool = False, seed: int = 0
+        self,
+        dataset: TaskDataset,
+        batch_size: int,
+        shuffle: bool = False,
+        seed: int = 0,
+        processes: Processes | None = None,
     ) -> None:
         self.dataset = dataset
         self.batch_size = batch_size
         self.shuffle = shuffle
+        self.processes = Processes(None) if processes is None else processes
         self._generator = torch.Generator().manual_seed(seed)
 
     def __len__(self) -> int:
-        return -(-len(self.dataset) // self.batch_size)
+        return self.dataset.n_batches(self.batch_size, self.processes)
 
     def __iter__(self) -> Iterator[Batch]:
-        if self.shuffle:
-            order = random_order(len(self.dataset), self._generator)
-            if self.dataset.task is not None:
-                order = self._sorted_within_batches(order)
-            for chosen in torch.split(order.to(self.dataset.rows.device), self.batch_size):
-                yield self.dataset[chosen]
-        else:
-            for start in range(0, len(self.dataset), self.batch_size):
-                yield self.dataset[slice(start, start + self.batch_size)]
+        generator = self._generator if self.shuffle else None
+        return self.dataset.batches(self.batch_size, generator, self.processes)
 
     def state(self) -> Tensor:
         """What decides the orders to come."""
@@ -86,11 +115,12 @@ class TaskBatches:
     def set_state(self, state: Tensor) -> None:
         self._generator.set_state(state)
 
-    def _sorted_within_batches(self, order: Tensor) -> Tensor:
-        """Positions of batches in their own order: as the dataset is, they are sorted by task."""
-        whole = len(order) - len(order) % self.batch_size
-        batches = order[:whole].view(-1, self.batch_size).sort(dim=1).values
-        return torch.cat([batches.view(-1), order[whole:].sort().values])
+
+def _sorted_within_batches(order: Tensor, batch_size: int) -> Tensor:
+    """Positions of batches in their own order: as the dataset is, they are sorted by task."""
+    whole = len(order) - len(order) % batch_size
+    batches = order[:whole].view(-1, batch_size).sort(dim=1).values
+    return torch.cat([batches.view(-1), order[whole:].sort().values])
 
 
 def random_order(n_rows: int, generator: torch.Generator) -> Tensor:

@@ -213,11 +213,11 @@ _PARAMETER_FOR = {
     "verbose": "verbose",
     "warm_start": "warm_start",
 }
-_OF_BATCHES = ("optimizer", "iterator_train__")
+_OF_BATCHES = ("optimizer", "iterator_train__", "accelerator")
 _ITERATORS = tuple(
     f"iterator_{of}__{name}" for of in ("train", "valid") for name in ("batch_size", "shuffle")
 )
-_FREE = ("optimizer", *_ITERATORS, "callbacks__")
+_FREE = ("optimizer", *_ITERATORS, "callbacks__", "accelerator")
 _NEEDED = ("callbacks__train_loss", "callbacks___valid_score")
 
 
@@ -230,8 +230,8 @@ def _checked(params: dict[str, Any]) -> dict[str, Any]:
             raise ValueError(f"{refused} The estimator's parameter for it: {_PARAMETER_FOR[name]}.")
         if not isinstance(name, str) or not name.startswith(_FREE) or name.startswith(_NEEDED):
             raise ValueError(
-                f"{refused} It is for optimizer, optimizer__*, {', '.join(_ITERATORS)} and "
-                "callbacks__*; the rest is the estimator's."
+                f"{refused} It is for optimizer, optimizer__*, {', '.join(_ITERATORS)}, "
+                "callbacks__* and accelerator; the rest is the estimator's."
             )
         if params["solver"] == "lbfgs" and name.startswith(_OF_BATCHES):
             raise ValueError(f'{refused} "lbfgs" has no use for it. Pass solver="adam".')

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from sk_mtl._classifying import AlignedClassifier
 from sk_mtl._docs import documented
+from sk_mtl._from_chunks import FitsChunks
 from sk_mtl._parameters import AlignedParameters
+from sk_mtl._summary import LabelCounts
 
 
 @documented
-class MultiTaskAlignedClassifier(AlignedClassifier, AlignedParameters):
+class MultiTaskAlignedClassifier(FitsChunks, AlignedClassifier, AlignedParameters):
     """Classifier for several related tasks, with a shared module and aligned inputs.
 
     The model of [1]_ (section 2 and Algorithm 1): a row x of task i, standardised to z, has the
@@ -87,3 +89,5 @@ class MultiTaskAlignedClassifier(AlignedClassifier, AlignedParameters):
     >>> model.alignment_.shape
     (2, 2, 2)
     """
+
+    _target_summary = LabelCounts

@@ -59,8 +59,49 @@ def learn_classes(targets: Targets, known: Classes, declared: Any, tasks: TaskSe
             continue  # a later chunk settles it
         if name not in learned:
             learned[name] = None if any_real or _is_real(values) else distinct(values)
+        elif _are_two_numbers(grown := _union(learned[name], values)):
+            learned[name] = grown
         _check_labels(values, learned[name], name)
     return learned
+
+
+def merge_classes(known: Classes, others: Classes) -> Classes:
+    """Classes of every task after two parts of the rows, if both have read its labels alike."""
+    merged = dict(others) | known
+    for name, theirs in others.items():
+        mine = merged[name]
+        grown = None if mine is None or theirs is None else _union(mine, theirs)
+        if mine is None or theirs is None:
+            # Where one part has seen real values, all labels must be numbers as they are.
+            merged[name] = None
+            alike = all(of is None or _are_two_numbers(of) for of in (mine, theirs))
+        elif grown is not None and _are_two_numbers(grown):
+            merged[name], alike = grown, True
+        else:
+            alike = grown is not None and len(mine) == len(theirs) == len(grown)
+        if not alike:
+            raise ValueError(
+                f"The parts differ in the labels of task {name!r}: {_in_words(mine)} in one, "
+                f"{_in_words(theirs)} in another. Pass all labels as classes= to partial_fit when "
+                "a part first sees the task."
+            )
+    return merged
+
+
+def _in_words(classes: Array | None) -> str:
+    return "real values" if classes is None else listing(classes)
+
+
+def _union(classes: Array | None, labels: Array) -> Array | None:
+    """All labels together; None if some are real values, or text beside numbers."""
+    if classes is None or (classes.dtype.kind in "biuf") != (labels.dtype.kind in "biuf"):
+        return None
+    return np.union1d(classes, labels)
+
+
+def _are_two_numbers(classes: Array | None) -> bool:
+    """Whether labels are taken as the numbers that they are, and are not real values."""
+    return classes is not None and len(classes) <= 2 and classes.dtype.kind in "biuf"
 
 
 def _is_real(values: Array) -> bool:
@@ -90,7 +131,7 @@ def _check_labels(values: Array, classes: Array | None, name: Any) -> None:
 
 def _target_columns(values: Array, classes: Array | None) -> Array:
     """Numbers as they are, or an indicator of the second of two classes, or a one-hot block."""
-    if classes is None or (len(classes) <= 2 and classes.dtype.kind in "biuf"):
+    if classes is None or _are_two_numbers(classes):
         return values[:, None].astype(np.float64)
     shown = classes if len(classes) > 2 else classes[-1:]
     return np.asarray(values[:, None] == shown, dtype=np.float64)

@@ -12,9 +12,11 @@ from sklearn.utils.metaestimators import available_if
 from sk_mtl._adding import ExtensibleAligned
 from sk_mtl._base import trains_in_batches
 from sk_mtl._docs import documented
+from sk_mtl._from_chunks import FitsChunks
 from sk_mtl._inputs import Inputs
 from sk_mtl._parameters import AlignedParameters
 from sk_mtl._predicting import ValuePredictions
+from sk_mtl._summary import ValueMoments
 from sk_mtl._tasks import Array, TaskSet
 from sk_mtl._value_targets import ValueTargets
 
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 
 
 @documented
-class MultiTaskAlignedRegressor(ValuePredictions, ExtensibleAligned, AlignedParameters):
+class MultiTaskAlignedRegressor(FitsChunks, ValuePredictions, ExtensibleAligned, AlignedParameters):
     """Regressor for several related tasks, with a shared module and aligned inputs.
 
     The model of [1]_ (section 2 and Algorithm 1): a row x of task i, standardised to z, has the
@@ -94,6 +96,8 @@ class MultiTaskAlignedRegressor(ValuePredictions, ExtensibleAligned, AlignedPara
     >>> model.predict([[1.0, 0.0, 0], [1.0, 0.0, 1]]).round()
     array([ 2., 12.])
     """
+
+    _target_summary = ValueMoments
 
     def _learn_targets(
         self, inputs: Inputs, tasks: TaskSet, classes: Any = None, known: Sequence[Any] = ()

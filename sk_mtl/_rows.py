@@ -39,9 +39,6 @@ class TrainingRows:
             self.features[rows], task, self.target[rows], self.weight[rows], self.row_weight[rows]
         )
 
-    def sorted_by_task(self) -> TrainingRows:
-        return self if self.task is None else self.take(np.argsort(self.task, kind="stable"))
-
     def by_entry(self) -> tuple[Array, Array, Array]:
         """Task, target and weight of every entry that counts."""
         counts = self.weight > 0

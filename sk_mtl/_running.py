@@ -12,23 +12,26 @@ from skorch.callbacks import Callback
 from torch import Tensor
 from torch.func import functional_call
 
-from sk_mtl._batches import ROWS_AT_A_TIME
+from sk_mtl._batches import ROWS_AT_A_TIME, TaskDataset
 from sk_mtl._network import AlignedNetwork
+from sk_mtl._processes import Processes
 from sk_mtl._resuming import checkpoints_of
 from sk_mtl._rows import TrainingRows
-from sk_mtl._scaling import InputScaler
+from sk_mtl._scaling import InputScaler, parts
 from sk_mtl._schedule import End, Stage
 from sk_mtl._scored_rows import ScoredRows, reader_of_rows
 from sk_mtl._seeding import seeded
+from sk_mtl._streamed_rows import RowStream, StreamedRows
 from sk_mtl._tasks import Array
 from sk_mtl._training import FullBatchNet, MiniBatchNet
 
 Net = FullBatchNet | MiniBatchNet
+Tensors = tuple[Tensor, Tensor | None, Tensor, Tensor]
 
 
 def train(
     net: Net,
-    rows: TrainingRows,
+    rows: TrainingRows | RowStream,
     held_out: TrainingRows | None,
     stages: list[Stage],
     seed: int,
@@ -41,16 +44,14 @@ def train(
     """
     example = next(net.module_.heads.parameters())
 
-    def dataset(part: TrainingRows) -> ScoredRows:
-        by_task = part.sorted_by_task()
-        task, target = by_task.task, torch.as_tensor(by_task.target, device=example.device)
-        tensors = (
-            _inputs(estimator._scaler.transform(by_task.features), example),
-            None if task is None else torch.as_tensor(task, device=example.device),
-            target.to(example) if target.is_floating_point() else target,
-            torch.as_tensor(by_task.weight).to(example),
-        )
-        return ScoredRows(part, estimator._targets, tensors)
+    def tensors(part: TrainingRows) -> Tensors:
+        return _by_task(part, estimator._scaler, example)
+
+    def dataset(part: TrainingRows | RowStream) -> Any:  # what the batches come from
+        if isinstance(part, RowStream):
+            rank = Processes.of(estimator.net_params).rank
+            return StreamedRows(part, lambda chunk: TaskDataset(*tensors(chunk)), rank)
+        return ScoredRows(part, estimator._targets, tensors(part))
 
     split = dataset(rows), None if held_out is None else dataset(held_out)
     if isinstance(net, MiniBatchNet):
@@ -81,6 +82,29 @@ def _inputs(rows: Array, example: Tensor) -> Tensor:
     if not torch.linalg.vector_norm(real).isfinite():
         raise ValueError(_TOO_LARGE.format(example.dtype))
     return inputs
+
+
+def _by_task(rows: TrainingRows, scaler: InputScaler, example: Tensor) -> Tensors:
+    """Scaled features, task codes, targets and weights in the order of the tasks.
+
+    Features, which may be in a file, are copied a part at a time.
+    """
+    order = None
+    if rows.task is not None and (np.diff(rows.task) < 0).any():
+        order = np.argsort(rows.task, kind="stable")
+
+    def by_task(values: Array) -> Tensor:
+        return torch.as_tensor(values if order is None else values[order], device=example.device)
+
+    features = torch.empty(rows.features.shape, dtype=example.dtype, device=example.device)
+    for part in parts(rows.features):
+        chosen: Any = part if order is None else order[part]
+        features[part] = _inputs(scaler.transform(rows.features[chosen]), example)
+    target = by_task(rows.target)
+    if target.is_floating_point():
+        target = target.to(example)
+    task = None if rows.task is None else by_task(rows.task)
+    return features, task, target, by_task(rows.weight).to(example)
 
 
 @contextmanager

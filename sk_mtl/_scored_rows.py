@@ -115,7 +115,8 @@ def reader_of_rows(estimator: Any) -> Any:
         if not isinstance(X, ScoredRows):
             raise TypeError(
                 "A net predicts all rows that it trains on, or all held out, not a batch of them: "
-                "score them by EpochScoring."
+                "score them by EpochScoring. Rows of fit_chunks are never all there: score others "
+                "after training."
             )
         return X.source.features, X.source.task
 

@@ -93,16 +93,10 @@ def covariance_similarity(
     factors, traces = [], []
     for name, table in tables.items():
         factor, trace = _factor(table, energy)
-        if trace == 0:
-            raise ValueError(
-                f"All features of task {name!r} are 0: its covariance has no direction. Leave the "
-                "task out."
-            )
+        refuse_zero(trace, name)
         factors.append(factor)
         traces.append(trace)
-    # The norms of (U_i D_i^0.5).T @ U_j D_j^0.5, whose squares are the traces of C_i C_j.
-    products = np.sqrt(_squared_products(factors))
-    similarity = np.minimum(products / np.sqrt(np.outer(traces, traces)), 1.0)
+    similarity = similarity_of_factors(factors, traces)
     return float(similarity[0, 1]) if X2 is not None else similarity
 
 
@@ -286,15 +280,43 @@ def _factor(X: Any, energy: float) -> tuple[Array, float]:
     """``U D^0.5`` of the approximation of ``X.T @ X``, and the trace of ``D``, of X in a unit."""
     size = abs(X).max()
     X = X * 2.0 ** -np.frexp(size)[1]  # of which no power overflows: similarity has no unit
-    wide = X.shape[0] < X.shape[1]
-    gram = X @ X.T if wide else X.T @ X
-    values, vectors = np.linalg.eigh(gram.toarray() if issparse(gram) else gram)
+    if X.shape[0] >= X.shape[1]:
+        return factor_of(dense(X.T @ X), energy)
+    kept, _, trace = _strongest(dense(X @ X.T), energy)
+    return np.asarray(X.T @ kept), trace
+
+
+def factor_of(moment: Array, energy: float) -> tuple[Array, float]:
+    """The same from ``X.T @ X`` itself."""
+    kept, values, trace = _strongest(moment, energy)
+    return kept * np.sqrt(values), trace
+
+
+def dense(gram: Any) -> Array:
+    return np.asarray(gram.toarray() if issparse(gram) else gram)
+
+
+def _strongest(gram: Array, energy: float) -> tuple[Array, Array, float]:
+    """Eigenvectors and eigenvalues that hold a share of their sum, and what they hold."""
+    values, vectors = np.linalg.eigh(gram)
     values, vectors = values[::-1].clip(0), vectors[:, ::-1]
     held = np.cumsum(values)
     rank = 1 + int(np.searchsorted(held, energy * held[-1] * (1 - 1e-12)))
-    kept = vectors[:, :rank]
-    factor = X.T @ kept if wide else kept * np.sqrt(values[:rank])
-    return np.asarray(factor), float(held[rank - 1])
+    return vectors[:, :rank], values[:rank], float(held[rank - 1])
+
+
+def refuse_zero(trace: float, name: Any) -> None:
+    if trace == 0:
+        raise ValueError(
+            f"All features of task {name!r} are 0: its covariance has no direction. Leave the "
+            "task out."
+        )
+
+
+def similarity_of_factors(factors: list[Array], traces: list[float]) -> Array:
+    """Norms of (U_i D_i^0.5).T @ U_j D_j^0.5 over those of its factors."""
+    products = np.sqrt(_squared_products(factors))
+    return np.asarray(np.minimum(products / np.sqrt(np.outer(traces, traces)), 1.0))
 
 
 def _squared_products(factors: list[Array]) -> Array:

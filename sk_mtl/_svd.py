@@ -35,10 +35,19 @@ from sk_mtl._moments import (
     chunks,
     deviation,
     learn_classes,
+    merge_classes,
     read_targets,
 )
 from sk_mtl._saving import Savable
-from sk_mtl._tasks import Array, TaskSet, check_ids, listing, read_features
+from sk_mtl._tasks import (
+    Array,
+    TaskSet,
+    check_ids,
+    check_same_columns,
+    listing,
+    read_features,
+    take_columns,
+)
 from sk_mtl._undo import all_or_nothing
 from sk_mtl._weights import read_sample_weight
 
@@ -228,9 +237,10 @@ class SVDTaskReweighter(Savable, ClassNamePrefixFeaturesOutMixin, TransformerMix
     ) -> Self:
         """Take in a chunk of rows: after all chunks, the result is `fit`'s on all rows.
 
-        Stacked rows may bring new tasks at any time. The columns of a wide ``y`` are settled by
-        the first chunk; one without a label so far has weight 0. An ``aligner`` must be frozen,
-        so that all chunks are aligned alike.
+        Stacked rows may bring new tasks at any time; while there are fewer target columns than
+        ``n_components``, there are as many components as columns. The columns of a wide ``y`` are
+        settled by the first chunk; one without a label so far has weight 0. An ``aligner`` must
+        be frozen, so that all chunks are aligned alike.
 
         Parameters
         ----------
@@ -256,6 +266,73 @@ class SVDTaskReweighter(Savable, ClassNamePrefixFeaturesOutMixin, TransformerMix
         with all_or_nothing(self):
             return self._learn(X, y, task, sample_weight, classes=classes, reset=reset, whole=False)
 
+    @available_if(_aligns_alike)
+    @_fit_context(prefer_skip_nested_validation=True)
+    def merge(self, *others: SVDTaskReweighter) -> Self:
+        """Take in the rows that other reweighters have seen: the result is `fit`'s on all rows.
+
+        Parts of the rows may so be seen by different processes or machines. What has to travel
+        is the reweighters themselves, by pickle or in a file of `save`: of a size that does not
+        grow with the rows. The order of merging makes a difference of rounding errors alone,
+        some 1e-15 of what a feature varies.
+
+        Parameters
+        ----------
+        *others : SVDTaskReweighter
+            Fitted by `fit`, `partial_fit` or `merge`, on the same columns. They stay as they are,
+            and their parameters do not matter.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator, which need not have seen rows of its own before.
+
+        Raises
+        ------
+        ValueError
+            If the parts have other columns, name their tasks in another way, or know other labels
+            of the same task (pass ``classes=`` to their `partial_fit`). This one is then as
+            before the call.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sk_mtl import SVDTaskReweighter
+        >>> rng = np.random.default_rng(0)
+        >>> X = rng.standard_normal((500, 5))
+        >>> Y = np.column_stack([X[:, 0] > 0, X[:, 0] + X[:, 1] > 0, rng.random(500) > 0.5])
+        >>> one = SVDTaskReweighter().partial_fit(X[:200], Y[:200])
+        >>> other = SVDTaskReweighter().partial_fit(X[200:], Y[200:])
+        >>> merged = SVDTaskReweighter(n_components=2).merge(one, other)
+        >>> whole = SVDTaskReweighter(n_components=2).fit(X, Y)
+        >>> bool(np.allclose(merged.task_weight_, whole.task_weight_, rtol=1e-12))
+        True
+        """
+        for part in others:
+            if not isinstance(part, SVDTaskReweighter):
+                raise ValueError(f"merge takes fitted SVDTaskReweighters; got {part!r}.")
+            check_is_fitted(part)
+        seen: list[Any] = [self, *others] if hasattr(self, "_moments") else list(others)
+        if not seen:
+            raise ValueError("There is nothing to merge: pass fitted reweighters.")
+        first, *rest = seen
+        tasks, classes = first._tasks, first._classes
+        moments, scatter = dict(first._moments), first._scatter
+        for part in rest:
+            check_same_columns(first, part)
+            if (first.aligner_ is None) != (part.aligner_ is None):
+                raise ValueError("One part is aligned and another is not. Use one aligner for all.")
+            tasks, classes = tasks.joined(part._tasks), merge_classes(classes, part._classes)
+            scatter = scatter + part._scatter
+            for name, of_task in part._moments.items():
+                scatter += _take_in(moments, name, of_task)
+        self._decompose(tasks, moments, scatter, whole=False)
+        self._tasks, self._classes, self._moments, self._scatter = tasks, classes, moments, scatter
+        if first is not self:
+            take_columns(self, first)
+            self.aligner_ = first.aligner_
+        return self
+
     def _learn(
         self, X: Any, y: Any, task: Any, weight: Any, *, classes: Any, reset: bool, whole: bool
     ) -> Self:
@@ -273,7 +350,7 @@ class SVDTaskReweighter(Savable, ClassNamePrefixFeaturesOutMixin, TransformerMix
             here = TaskSet(names, "wide")
         else:
             here = TaskSet(np.array([0]) if ids is None else np.unique(ids), route)
-        tasks = here if reset else _join(self._tasks, here)
+        tasks = here if reset else self._tasks.joined(here)
 
         targets = read_targets(columns, here, ids, weight)
         empty = [name for name, (rows, _) in targets.items() if not len(rows)]
@@ -304,17 +381,16 @@ class SVDTaskReweighter(Savable, ClassNamePrefixFeaturesOutMixin, TransformerMix
             parts, within = chunk_moments(features[chunk], chunk, weight, sharing, known)
             scatter = scatter + within
             for name, part in parts.items():
-                if name in moments:
-                    part, between = moments[name].merge(part)
-                    scatter += between
-                moments[name] = part
+                scatter += _take_in(moments, name, part)
 
-        self._decompose(tasks, moments, scatter)
+        self._decompose(tasks, moments, scatter, whole=whole)
         self._tasks, self._classes, self._moments, self._scatter = tasks, known, moments, scatter
         self.aligner_ = aligner
         return self
 
-    def _decompose(self, tasks: TaskSet, moments: dict[Any, Moments], scatter: Array) -> None:
+    def _decompose(
+        self, tasks: TaskSet, moments: dict[Any, Moments], scatter: Array, *, whole: bool
+    ) -> None:
         """Set the fitted attributes from the moments of all rows so far."""
         total = sum(part.weight for part in moments.values()) or 1.0
         mean, scale = np.zeros_like(scatter), np.ones_like(scatter)
@@ -325,7 +401,10 @@ class SVDTaskReweighter(Savable, ClassNamePrefixFeaturesOutMixin, TransformerMix
             mean = grand_mean
         blocks = self._blocks(tasks, moments, scale)
         theta = np.vstack(blocks)
-        values, components = _leading_directions(theta, self.n_components)
+        n_components = self.n_components
+        if not whole and isinstance(n_components, Integral) and n_components <= theta.shape[1]:
+            n_components = min(int(n_components), len(theta))  # further tasks may come
+        values, components = _leading_directions(theta, n_components)
         squares = [((block @ components.T) ** 2).sum() for block in blocks]
 
         self.tasks_ = tasks.ids
@@ -436,7 +515,7 @@ class SVDTaskReweighter(Savable, ClassNamePrefixFeaturesOutMixin, TransformerMix
                     f"{listing(self.tasks_)}: pass the task id of each row as task=."
                 )
             return np.full(len(columns[0]), weight[0])
-        _join(self._tasks, TaskSet(np.arange(1) if names is None else names, "wide"))
+        self._tasks.joined(TaskSet(np.arange(1) if names is None else names, "wide"))
         labelled = [read_labels(column, "y")[1] for column in columns]
         return np.asarray(np.column_stack(labelled) * weight)
 
@@ -469,23 +548,13 @@ class SVDTaskReweighter(Savable, ClassNamePrefixFeaturesOutMixin, TransformerMix
         return tags
 
 
-def _join(known: TaskSet, new: TaskSet) -> TaskSet:
-    """The tasks after one more chunk."""
-    ways = {"none": "not at all", "column": "by task_column", "keyword": "by task=", "wide": "by y"}
-    if new.route != known.route:
-        raise ValueError(
-            f"Earlier rows named their tasks {ways[known.route]}, these {ways[new.route]}. Name "
-            "them in one way."
-        )
-    if known.wide:
-        known.check_columns(new.ids)
-        return known
-    if (known.ids.dtype.kind == "U") != (new.ids.dtype.kind == "U"):
-        raise ValueError(
-            f"Earlier task ids were like {listing(known.ids, 1)}, these are like "
-            f"{listing(new.ids, 1)}. Convert them to one type."
-        )
-    return TaskSet(np.unique(np.concatenate([known.ids, new.ids])), known.route)
+def _take_in(moments: dict[Any, Moments], name: Any, part: Moments) -> Array | float:
+    """Add a part to a task's moments; what the distance of the means adds to x's scatter."""
+    between: Array | float = 0.0
+    if name in moments:
+        part, between = moments[name].merge(part)
+    moments[name] = part
+    return between
 
 
 def _aligned(aligner: Any, features: Any, ids: Array | None) -> Array:

@@ -97,6 +97,26 @@ def _check_dimensions(estimator: Any, features: Array, *, reset: bool) -> None:
         )
 
 
+def check_same_columns(one: Any, other: Any) -> None:
+    """Refuse to put together what two estimators have seen of different columns."""
+    widths = [part.n_features_in_ for part in (one, other)]
+    if widths[0] != widths[1]:
+        raise ValueError(f"The parts have seen {widths[0]} and {widths[1]} columns of X.")
+    names = [getattr(part, "feature_names_in_", None) for part in (one, other)]
+    if not np.array_equal(np.asarray(names[0]), np.asarray(names[1])):
+        raise ValueError(
+            f"The parts have seen the columns {names[0]} and {names[1]} of X. Pass the same "
+            "columns in the same order."
+        )
+
+
+def take_columns(estimator: Any, other: Any) -> None:
+    """Let an estimator expect the columns that another has seen."""
+    for name in ("n_features_in_", "feature_names_in_", "_n_dims_in"):
+        if hasattr(other, name):
+            setattr(estimator, name, getattr(other, name))
+
+
 def split_column(X: Any, column: Hashable) -> tuple[Any, Any]:
     """Take the task column out of ``X``: by name in a DataFrame, else by position."""
     if hasattr(X, "columns"):
@@ -276,6 +296,29 @@ class TaskSet:
                 f"y has the columns {listing(names)}; those of the first y were "
                 f"{listing(self.ids)}. Pass the same columns in the same order."
             )
+
+    def joined(self, new: TaskSet) -> TaskSet:
+        """The tasks of these rows and of further ones, which must name them in the same way."""
+        ways = {
+            "none": "not at all",
+            "column": "by task_column",
+            "keyword": "by task=",
+            "wide": "by y",
+        }
+        if new.route != self.route:
+            raise ValueError(
+                f"Earlier rows named their tasks {ways[self.route]}, these {ways[new.route]}. "
+                "Name them in one way."
+            )
+        if self.wide:
+            self.check_columns(new.ids)
+            return self
+        if (self.ids.dtype.kind == "U") != (new.ids.dtype.kind == "U"):
+            raise ValueError(
+                f"Earlier task ids were like {listing(self.ids, 1)}, these are like "
+                f"{listing(new.ids, 1)}. Convert them to one type."
+            )
+        return TaskSet(np.union1d(self.ids, new.ids), self.route)
 
     def encode(self, ids: Array | None, n_rows: int) -> npt.NDArray[np.intp] | None:
         """Codes of the rows' tasks; None where every row belongs to every task (wide ``y``)."""

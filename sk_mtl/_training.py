@@ -12,10 +12,11 @@ from sklearn.exceptions import ConvergenceWarning
 from skorch.callbacks import Callback, EarlyStopping, EpochScoring
 from torch import Tensor
 
-from sk_mtl._batches import ROWS_AT_A_TIME, Batch, TaskBatches, TaskDataset
+from sk_mtl._batches import ROWS_AT_A_TIME, TaskBatches, TaskDataset
 from sk_mtl._gradients import Gradients, by_hand
 from sk_mtl._lbfgs import minimize
 from sk_mtl._losses import Target
+from sk_mtl._processes import Batch, Processes
 from sk_mtl._progress import Best, Progress
 from sk_mtl._resuming import Checkpoints
 from sk_mtl._schedule import End, Stage
@@ -67,7 +68,7 @@ class _TaskNet(ScoredNet):
     ) -> End:
         """Go through the stages, and tell how that ended."""
         self.n_rows_ = len(train)
-        self.total_weight_ = float(train.weight.sum(dtype=torch.float64))
+        self.total_weight_ = train.total_weight
         self.checkpoints_, self.progress_ = checkpoints, Progress()
         self.notify("on_train_begin", X=train, y=None)
         goes_on = checkpoints is not None and checkpoints.restore(self)
@@ -228,9 +229,42 @@ class _TaskNet(ScoredNet):
 
 
 class MiniBatchNet(_TaskNet):
-    """Trains by an optimizer of torch, on batches."""
+    """Trains by an optimizer of torch, on batches.
+
+    Parameters
+    ----------
+    accelerator : accelerate.Accelerator or None
+        Whose processes train the net together.
+    """
 
     steps_: Steps | None = None
+
+    def __init__(self, *args: Any, accelerator: Any = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.accelerator = accelerator
+
+    def get_iterator(self, dataset: Any, training: bool = False) -> Any:
+        iterator = super().get_iterator(dataset, training=training)
+        if training:
+            iterator.processes = Processes(self.accelerator)
+        return iterator
+
+    def train(self, train: TaskDataset, valid: TaskDataset | None, *how: Any) -> End:
+        self.processes_ = Processes(self.accelerator)
+        if self.processes_.several:
+            self._check_alike(train, valid)
+        return super().train(train, valid, *how)
+
+    def _check_alike(self, train: TaskDataset, valid: TaskDataset | None) -> None:
+        """Refuse processes that would train nets of their own, or wait for each other forever."""
+        state = sum(float(p.detach().sum(dtype=torch.float64)) for p in self.module_.parameters())
+        n_valid = 0 if valid is None else len(valid)
+        mine = len(train), train.total_weight, n_valid, state, self.iterator_train__seed
+        if len(set(self.processes_.all_of(mine))) > 1:
+            raise ValueError(
+                "The processes of the accelerator do not train the same model. Give all of them "
+                "the same parameters, an integer as random_state, and to fit the same rows."
+            )
 
     def train_on(self, train: TaskDataset, valid: TaskDataset | None, epochs: int) -> bool:
         at, batches = self.progress_, self.get_iterator(train, training=True)
@@ -285,6 +319,8 @@ class MiniBatchNet(_TaskNet):
             scale = self.n_rows_ / n_rows / self.total_weight_
             with torch.no_grad():
                 loss, outputs = steps.gradient(inputs, target, scale, 1 / self.total_weight_)
+                if self.processes_.several:
+                    self.processes_.average([*(v.gradient for v in steps.vectors), loss])
                 for callback in graded:
                     named = self.module_.named_parameters()  # can be gone through once
                     seen = {"named_parameters": named, "batch": batch, "training": True}
@@ -294,6 +330,16 @@ class MiniBatchNet(_TaskNet):
             outcome = {"batch": batch, "training": True, "loss": loss, "y_pred": outputs}
             self.tell(end, "on_batch_end", **outcome)
         self.history.record("train_batch_count", len(batches))
+
+    def train_step_single(self, batch: Any, **fit_params: Any) -> Any:
+        """As skorch, with the gradient of all processes."""
+        step = super().train_step_single(batch, **fit_params)
+        if self.processes_.several:
+            trained = [p for p in self.module_.parameters() if p.grad is not None]
+            loss = step["loss"].detach()
+            self.processes_.average([*(p.grad for p in trained), loss])
+            step["loss"] = loss
+        return step
 
     def _listeners(self, event: str) -> list[Any]:
         """Callbacks that do something at an event."""

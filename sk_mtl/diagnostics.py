@@ -10,10 +10,12 @@ from sk_mtl._similarity import (
     covariance_similarity,
     task_direction_similarity,
 )
+from sk_mtl._similarity_in_parts import CovarianceSimilarity
 from sk_mtl._transfer_matrix import TransferMatrix, transfer_matrix
 
 __all__ = [
     "CapacityCurve",
+    "CovarianceSimilarity",
     "TransferMatrix",
     "TransferReport",
     "alignment_similarity",

@@ -330,8 +330,8 @@ def test_failed_chunk_is_not_taken_in(shared):
     with pytest.raises(ValueError, match=r"the label 2 for task 0, whose labels are \[0, 1\]"):
         model.partial_fit(X[60:], y[60:])
     assert pickle.dumps(model) == before
-    with pytest.raises(ValueError, match="n_components=2 must be at most 1"):
-        model.set_params(n_components=2).partial_fit(X[:60], np.minimum(y[:60], 1))
+    with pytest.raises(ValueError, match="n_components=8 must be at most 1"):
+        model.set_params(n_components=8).partial_fit(X[:60], np.minimum(y[:60], 1))
     assert pickle.dumps(model.set_params(n_components=1)) == before
 
 
