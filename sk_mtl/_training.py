@@ -348,7 +348,8 @@ class FullBatchNet(_TaskNet):
         finally:
             vector.values.copy_(torch.from_numpy(accepted * unit))  # trial steps are taken back
             vector.release()
-        if result.status == 2 and np.abs(result.jac).max() > _STUCK * max(steepest, 1.0):
+        done = max(0.1 * self.tol, _STUCK * max(steepest, 1.0))
+        if result.status != 1 and np.abs(result.jac).max() > done:
             warnings.warn(
                 f"L-BFGS found no step that lowers the loss of {result.fun:.3g}, though it is not "
                 "at its minimum: rounding errors are as large. Scale the features "

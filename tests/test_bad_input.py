@@ -867,9 +867,9 @@ def test_what_is_not_fitted_says_so_and_stays_so(model: str) -> None:
     with pytest.raises(ValueError, match="y is None"):
         estimator.fit(**(good | {"y": None}))
     assert set(vars(estimator)) == attributes
+    ask = estimator.predict if hasattr(estimator, "predict") else estimator.transform
     with pytest.raises(NotFittedError):
-        method = "predict" if hasattr(estimator, "predict") else "transform"
-        getattr(estimator, method)(good["X"], task=good.get("task"))
+        ask(good["X"], task=good.get("task"))
 
 
 # What is legal, and its right answer.
