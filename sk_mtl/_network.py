@@ -163,8 +163,9 @@ class AlignedNetwork(nn.Module):
     def penalty(self) -> Tensor:
         """Half the penalised squares, on the scale of the loss summed over rows."""
         weights = self.penalties
-        total = 0.5 * self._shared_alpha * self.shared.penalty()
-        total = total + self.heads.penalty(weights["alpha"], weights["head_alpha"])
+        total = self.heads.penalty(weights["alpha"], weights["head_alpha"])
+        if self.shared.starts():
+            total = total + 0.5 * self._shared_alpha * self.shared.penalty()
         if self.alignment is not None:
             total = total + 0.5 * weights["alignment_alpha"] * self.alignment.penalty()
         log_weight = self.log_weight()

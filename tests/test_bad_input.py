@@ -867,9 +867,9 @@ def test_what_is_not_fitted_says_so_and_stays_so(model: str) -> None:
     with pytest.raises(ValueError, match="y is None"):
         estimator.fit(**(good | {"y": None}))
     assert set(vars(estimator)) == attributes
-    use = getattr(estimator, "predict" if hasattr(estimator, "predict") else "transform")
+    ask = estimator.predict if hasattr(estimator, "predict") else estimator.transform
     with pytest.raises(NotFittedError):
-        use(good["X"], task=good.get("task"))
+        ask(good["X"], task=good.get("task"))
 
 
 # What is legal, and its right answer.
@@ -971,3 +971,14 @@ def test_numbers_in_strings_booleans_and_objects_are_numbers() -> None:
     for same in (X.round(3).astype(str), X.round(3).astype(object), X.round(3).tolist()):
         assert_array_equal(probabilities(same), expected)
     assert_array_equal(probabilities(X > 0), probabilities((X > 0).astype(float)))
+
+
+@pytest.mark.parametrize("constant", [0.1, 5.0, 1e10 / 3])
+def test_a_constant_that_changes_later_is_no_shock(constant: float) -> None:
+    """Its rounding errors must not pass for a feature of a tiny unit."""
+    features = np.column_stack([X, np.full(N, constant)])
+    model = MultiTaskAlignedClassifier(random_state=0).fit(features, Y, task=TASK)
+    assert np.abs(model.feature_map_).max() < 100
+    other = np.column_stack([X, np.full(N, constant + 0.5)])
+    said = model.predict_proba(other, task=TASK)
+    assert_allclose(said, model.predict_proba(features, task=TASK), atol=0.01)

@@ -51,3 +51,36 @@ def test_sequences_share_an_encoder() -> None:
     accuracy = main()
     for encoder in ("LSTMEncoder", "ConvolutionalEncoder"):
         assert accuracy[f"{encoder} shared"] > accuracy[f"{encoder} per shop"] + 0.02
+
+
+def test_every_promise_is_held_by_tests_that_exist() -> None:
+    page = (DOCS / "guide" / "promises.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (?!promise|---)(.*) \| (.*) \| (.*)\|$", page, re.MULTILINE)
+    assert len(rows) > 15
+    for promise, held_by, _ in rows:
+        names = re.findall(r"`(test_\w+\.py)::(test_\w+)`", held_by)
+        assert names, f"nothing holds: {promise}"
+        assert re.sub(r"`[^`]*`|[, ]", "", held_by) == "", f"not only names of tests: {held_by}"
+        for file, name in names:
+            source = (Path(__file__).parent / file).read_text(encoding="utf-8")
+            assert f"\ndef {name}(" in source, f"no {file}::{name}"
+
+
+def test_the_counts_of_cases_on_the_page_of_promises() -> None:
+    """At most as many as there are."""
+    page = (DOCS / "guide" / "promises.md").read_text(encoding="utf-8")
+    import test_bad_input as rows
+    import test_bad_parameters as parameters
+
+    tried = {
+        "test_it_is_refused_and_nothing_is_lost": len(
+            [*rows.FEATURES, *rows.TARGETS, *rows.IDS, *rows.WEIGHTS, *rows.FURTHER]
+        ),
+        "test_a_wrong_parameter_is_named": sum(
+            len(cases) for table in parameters.PARAMETERS.values() for cases in table.values()
+        ),
+        "test_wrong_arguments_of_functions": len(parameters.FUNCTIONS),
+    }
+    for name, cases in tried.items():
+        (claimed,) = re.findall(rf"^\|.*{name}.*\| (\d+) cases \|$", page, re.MULTILINE)
+        assert int(claimed) <= cases
