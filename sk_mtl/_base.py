@@ -229,7 +229,9 @@ class BaseAligned(CallbackSupportMixin, FittedNetwork, metaclass=ABCMeta):
             weight = weight[:, None] * labelled
         else:
             target = self._targets.encode_rows(inputs.columns[0], codes, self.tasks_)
-        return TrainingRows(inputs.features, codes, target, weight, row_weight=inputs.weight)
+        # However a table lies in memory, its products are the same to the bit.
+        features = np.ascontiguousarray(inputs.features)
+        return TrainingRows(features, codes, target, weight, row_weight=inputs.weight)
 
     def _weigh_tasks(self, inputs: Inputs, rows: TrainingRows) -> None:
         self.__dict__.pop("task_reweighter_", None)

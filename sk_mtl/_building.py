@@ -194,8 +194,9 @@ def build_net(
             "they may be."
         ) from error
     known = [name for name, _ in net.callbacks_]
-    for name in overrides:
-        if name.startswith("callbacks__") and name.split("__")[1] not in known:
+    for name, value in overrides.items():
+        taken_out = value is None and name.count("__") == 1
+        if name.startswith("callbacks__") and not taken_out and name.split("__")[1] not in known:
             raise ValueError(f"net_params must not hold {name!r}: the callbacks are {known}.")
     return net
 

@@ -16,6 +16,7 @@ from torch import Tensor
 
 _MEMORY = 10  # steps that the curvature is known from
 _LEAST_CURVATURE = 1e-16  # of a step, relative to its change of the gradient
+_NARROW = 0.1  # relative width of what is left of a line, of which the best is taken
 _TRIALS = 30  # of a line search
 _DESCENT, _FLATTER = 1e-4, 0.9  # of the strong Wolfe conditions: least descent, steepest slope
 
@@ -124,18 +125,24 @@ def _search_line(
     gradient: Tensor,
     step: float,
 ) -> tuple[Tensor, float, Tensor] | None:
-    """The point, value and gradient of a step that meets the strong Wolfe conditions, if any."""
+    """The point, value and gradient of a step that meets the strong Wolfe conditions.
+
+    Or else of the lowest one that goes down enough; None if there is none.
+    """
     start = low = _Point(0.0, value, torch.dot(gradient, direction).item())
     high: _Point | None = None
+    best: tuple[Tensor, float, Tensor] | None = None
     for _ in range(_TRIALS if start.slope < 0 else 0):
         there = torch.add(x, direction, alpha=step)
         if torch.equal(there, x):
-            return None
+            break
         value, gradient = objective(there)
         point = _Point(step, value, torch.dot(gradient, direction).item())
-        enough = start.value + _DESCENT * step * start.slope
         # A value that is not a number is no descent either.
-        if not value <= enough or point.slope > -_FLATTER * start.slope:
+        descends = value <= start.value + _DESCENT * step * start.slope
+        if descends and (best is None or value < best[1]):
+            best = there, value, gradient
+        if not descends or point.slope > -_FLATTER * start.slope:
             high = point
         elif point.slope < _FLATTER * start.slope:
             if high is None:
@@ -144,8 +151,11 @@ def _search_line(
         else:
             return there, value, gradient
         if high is not None:
+            # At a kink, as ReLUs have them, the slope is nowhere small.
+            if best is not None and high.step - low.step < _NARROW * high.step:
+                break
             step = _between(low, high)
-    return None
+    return best
 
 
 def _beyond(low: _Point, point: _Point) -> float:

@@ -157,7 +157,7 @@ def test_a_task_without_a_score_is_warned_of_once() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"capacities": ()}, r"positive integers; got \[\]"),
+        ({"capacities": ()}, r"positive integers; got \(\)"),
         ({"capacities": (0, 2)}, r"positive integers; got \[0, 2\]"),
         ({"capacities": (1.5,)}, r"positive integers; got \[1.5\]"),
         ({"estimator": Ridge()}, "Invalid parameter 'hidden_layer_sizes'"),

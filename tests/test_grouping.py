@@ -90,7 +90,7 @@ def test_gaps_and_the_diagonal() -> None:
         ({"similarity": np.ones((2, 3))}, r"square matrix; got shape \(2, 3\)"),
         ({"similarity": np.ones((2, 2)), "tasks": ["a"]}, "name each of the 2 tasks"),
         ({"similarity": np.ones((2, 2)), "tasks": ["a", "a"]}, "name each of the 2 tasks"),
-        ({"similarity": np.ones((2, 2)), "n_groups": 3}, "between 1 and 2; got 3"),
+        ({"similarity": np.ones((2, 2)), "n_groups": 3}, "from 1 to 2; got 3"),
         ({"similarity": np.ones((2, 2)), "n_groups": 1, "threshold": 0}, "not both"),
         ({"similarity": np.diag([1.0, 1.0]) + np.nan}, "no finite entry"),
         ({"similarity": [[1, np.inf], [np.inf, 1]]}, "infinity"),

@@ -101,7 +101,7 @@ def test_tasks_that_cannot_be_stacked() -> None:
         stack_tasks({"north": (X, y), 3: (X, y)})
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         stack_tasks([(X, y[:-1])])
-    with pytest.raises(ValueError, match="at least one task"):
+    with pytest.raises(ValueError, match=r"needs a list of pairs \(X, y\)"):
         stack_tasks([])
     with pytest.raises(ValueError, match="task 0 has several columns"):
         stack_tasks([(X, np.column_stack([y, y]))])
