@@ -114,7 +114,9 @@ default=None
         ``iterator_train__``, ``iterator_valid__`` or ``callbacks__``, such as
         ``{"optimizer": torch.optim.SGD, "optimizer__momentum": 0.9}``.
     random_state : int, RandomState instance or None, default=None
-        Decides the start of the shared layers, the batches and the rows held out.
+        Decides the start of the shared layers, the batches and the rows held out. An int gives
+        the same model bit for bit, in any process; with another number of torch's threads, within
+        rounding.
     verbose : bool or int, default=False
         Whether to print a line per epoch.
 """,

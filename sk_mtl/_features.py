@@ -30,7 +30,7 @@ def read_table(
             f"{name} has {np.ma.getmaskarray(X).sum()} masked entries. Fill them in, by "
             "scikit-learn's SimpleImputer say, or drop their rows."
         )
-    if not hasattr(X, "columns") and getattr(X, "dtype", np.dtype(float)).kind in "mM":
+    if isinstance(X, np.ndarray) and X.dtype.kind in "mM":
         raise ValueError(
             f"{name} holds {X.dtype} values. Turn them into numbers: days since a date, say."
         )

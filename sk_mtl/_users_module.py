@@ -87,4 +87,9 @@ def capacity_of(module: nn.Module, rows: Array, seed: int) -> int:
             f"shared_module made {shape} of rows of shape {tuple(tensor.shape)}. It must return a "
             f"tensor of shape (n_rows, capacity), here ({len(rows)}, capacity)."
         )
+    if not made.is_floating_point() or not made.isfinite().all():
+        raise ValueError(
+            f"shared_module made {made.dtype} numbers of finite rows, {made[0].tolist()} of the "
+            "first. It must return finite ones of a floating type."
+        )
     return int(made.shape[1])

@@ -41,6 +41,18 @@ from sk_mtl.model_selection import LeaveOneTaskOut, TaskStratifiedKFold
 from sk_mtl.preprocessing import keep_task, melt_tasks, stack_tasks
 from test_bad_input import MODELS, NAN, TASK, WIDE, N, X, Y, answers, linear, put, saved
 
+
+class _Odd(torch.nn.Module):
+    """A module that makes numbers of another kind, or times a number and over it."""
+
+    def __init__(self, dtype: torch.dtype, number: float = 1.0) -> None:
+        super().__init__()
+        self.dtype, self.number = dtype, number
+
+    def forward(self, rows: torch.Tensor) -> torch.Tensor:
+        return (self.number * rows / self.number).to(self.dtype)
+
+
 ONE_OR_MORE = "an int in the range [1, inf)"
 NOT_NEGATIVE = "in the range [0"
 BOOL = "an instance of 'bool'"
@@ -59,6 +71,8 @@ TRUNK: dict[str, list[tuple[Any, str]]] = {
         (torch.nn.Linear(7, 2), "shared_module failed on rows of shape (2, 3)"),
         (int, "made a int; it must make an nn.Module"),
         (torch.nn.Linear, "could not be called with [3]"),
+        (_Odd(torch.long), "made torch.int64 numbers of finite rows"),
+        (_Odd(torch.float64, 0.0), "[nan, nan, nan] of the first. It must return finite ones"),
     ],
     "input_scaling": [("minmax", "a str among"), (True, "or None")],
 }
