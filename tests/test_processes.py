@@ -93,7 +93,7 @@ def predictions_elsewhere() -> dict[str, bool]:
     for _ in range(20):
         big = torch.tanh(big @ big.t())  # the threads of OpenMP and of BLAS are up
     models = [
-        MultiTaskAlignedClassifier(solver=solver, max_iter=500, **SMALL).fit(X, Y, task=TASK)
+        MultiTaskAlignedClassifier(solver=solver, max_iter=30, **SMALL).fit(X, Y, task=TASK)
         for solver in ("lbfgs", "adam")
     ]
     here = [predict(model) for model in models]
