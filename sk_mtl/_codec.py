@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import fields
 from functools import cache
-from typing import Any
+from numbers import Integral, Real
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -151,7 +153,7 @@ class Encoder:
         while name in self.arrays:
             name += "'"
         self.arrays[name] = np.array(array, order="C")
-        return {"array": name}
+        return {"array": name} if _is_finite(array) else {"array": name, "finite": False}
 
 
 class Decoder:
@@ -172,6 +174,9 @@ class Decoder:
         cls = cls or estimators()[encoded["estimator"]]
         estimator = cls(**self._parameters(encoded["params"]))
         state = {key: self.value(inner) for key, inner in encoded["fitted"].items()}
+        methods = [key for key in state if callable(getattr(cls, key, None))]
+        if methods:
+            raise ValueError(f"{methods} as attributes, which are methods of {cls.__name__}")
         if "built_with" in encoded:
             state["_built_with"] = self._parameters(encoded["built_with"])
         if "requests" in encoded:
@@ -195,11 +200,19 @@ class Decoder:
                 return self.code[name]
             case {"float": text}:
                 return float(text)
+            case {"array": name, "finite": False}:
+                return self.arrays[name]
             case {"array": name}:
+                if not _is_finite(self.arrays[name]):
+                    raise ValueError(f"the array {name} holds values that are not finite")
                 return self.arrays[name]
             case {"scalar": inner}:
                 return self.value(inner)[()]
             case {"entries": entries, "dtype": dtype, "shape": shape}:
+                if dtype != "O":  # strings, with no more room than they need
+                    if dtype[:2] not in ("<U", ">U"):
+                        raise ValueError(f"entries of the type {dtype!r}")
+                    dtype = f"{dtype[:2]}{max(map(len, entries), default=0) or 1}"
                 array = np.empty(len(entries), dtype=dtype)
                 for j, entry in enumerate(entries):  # an entry may be a tuple
                     array[j] = self.value(entry)
@@ -222,8 +235,41 @@ class Decoder:
             case {"estimator": _}:
                 return self.estimator(encoded)
             case {"record": name, "fields": parts}:
-                return records()[name](**self.value(parts))
+                return _record(records()[name], self.value(parts))
         raise ValueError(f"unknown entry {sorted(encoded)}")
+
+
+def _is_finite(array: Array) -> bool:
+    return array.dtype.kind != "f" or bool(np.isfinite(array).all())
+
+
+def _record(cls: Any, parts: dict[str, Any]) -> Any:
+    """A record whose fields are of the types that it declares."""
+    record = cls(**parts)
+    for name, kind in _hints(cls).items():
+        if not _is_a(getattr(record, name), kind):
+            found = type(getattr(record, name)).__name__
+            raise ValueError(f"{name} of a {cls.__name__} cannot be this {found}")
+    return record
+
+
+@cache
+def _hints(cls: Any) -> dict[str, Any]:
+    return get_type_hints(cls)
+
+
+def _is_a(value: Any, kind: Any) -> bool:
+    """Whether a value is of an annotated type."""
+    origin, inner = get_origin(kind) or kind, get_args(kind)
+    if origin in (Union, UnionType):
+        return any(_is_a(value, one) for one in inner)
+    if origin is Literal:
+        return value in inner
+    if origin is list:
+        return isinstance(value, list) and all(_is_a(one, inner[0]) for one in value)
+    if origin is Any:
+        return True
+    return isinstance(value, Real if origin is float else Integral if origin is int else origin)
 
 
 def _requests(request: MetadataRequest) -> dict[str, dict[str, Any]]:

@@ -63,7 +63,7 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, Array]]:
         )
     try:
         arrays = load(data)
-        document = json.loads(arrays.pop(_DOCUMENT).tobytes())
+        document = _json(arrays.pop(_DOCUMENT).tobytes())
     except (SafetensorError, KeyError, ValueError, RecursionError) as error:
         raise ValueError(f"{path} is damaged: {error}") from error
     if not isinstance(document, dict):
@@ -71,11 +71,26 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, Array]]:
     return document, arrays
 
 
+def _json(text: bytes) -> Any:
+    """JSON as `write` writes it: python's reader would take NaN, and the last of doubled keys."""
+
+    def refuse(constant: str) -> None:
+        raise ValueError(f"{constant} is no JSON")
+
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            raise ValueError(f"an object with doubled keys: {sorted(key for key, _ in pairs)[:20]}")
+        return found
+
+    return json.loads(text, parse_constant=refuse, object_pairs_hook=unique)
+
+
 def _about(data: bytes) -> dict[str, Any]:
     """What the header says of the file: it is JSON behind eight bytes that hold its length."""
     stop = 8 + int.from_bytes(data[:8], "little")
     try:
-        about = json.loads(json.loads(data[8:stop])["__metadata__"]["sk_mtl"])
+        about = json.loads(_json(data[8:stop])["__metadata__"]["sk_mtl"])
     except (ValueError, KeyError, TypeError, RecursionError):
         return {}
     return about if isinstance(about, dict) else {}

@@ -137,6 +137,8 @@ def _alignment(kind: str | None, arrays: Arrays) -> Alignment | None:
     if kind == "low_rank":
         return LowRankAlignment(len(own["down"]), own["down"][0], start)
     n_tasks, n_features = own["deviation"].shape[:2]
+    if kind == "full" and own["deviation"].shape[2:] != (n_features,):  # room is made for them
+        raise ValueError("alignment matrices that are not square")
     return (FullAlignment if kind == "full" else DiagonalAlignment)(n_tasks, n_features, start)
 
 
@@ -147,8 +149,11 @@ def _heads(plan: HeadPlan, arrays: Arrays) -> TaskHeads:
     if "gain" in own:
         parts = ("given_weight", "given_bias", "own_scale", "centre")
         given = GivenHeads(*(own[part] for part in parts))
+    n_inputs = own["shared"].shape[1]
+    if own["own"].shape != (len(plan.is_open), n_inputs, plan.is_open.shape[1]):
+        raise ValueError("heads of other tasks")  # before room is made for them
     variance = np.ones((2, *own["shared_bias"].shape))
-    return TaskHeads(plan, own["shared"].shape[1], variance, given)
+    return TaskHeads(plan, n_inputs, variance, given)
 
 
 def _module(settings: dict[str, Any], n_features: int, arrays: Arrays) -> nn.Module:
@@ -156,6 +161,9 @@ def _module(settings: dict[str, Any], n_features: int, arrays: Arrays) -> nn.Mod
     if settings["shared_module"] is None:
         chance = np.random.RandomState(0)  # no weight stays what it draws
         sizes, activation = settings["hidden_layer_sizes"], settings["activation"]
+        weights = [array for name, array in arrays.items() if name.endswith("weight")]
+        if [len(weight) for weight in weights] != list(sizes):  # before room is made for them
+            raise ValueError(f"hidden layers of the widths {sizes} and other weights")
         return fully_connected(n_features, sizes, activation, chance)
     module = users_module(settings["shared_module"], n_features, seed=0)
     module.load_state_dict(_tensors(arrays))

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+import sk_mtl._forking  # noqa: F401 - so that networks run in forked processes
 from sk_mtl._alignment import Alignment
 from sk_mtl._grouped import MANY, Segments
 from sk_mtl._heads import TaskHeads

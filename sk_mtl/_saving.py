@@ -110,6 +110,8 @@ class Savable:
                 f"{path} holds a {document['estimator']}: load it with "
                 f"{document['estimator']}.load."
             )
+        if not all(isinstance(name, str) for name in document["code"]):
+            raise ValueError(f"{path} is damaged: names of parameters are not strings.")
         missing = [name for name in document["code"] if name not in parameters]
         if missing:
             raise ValueError(
@@ -134,8 +136,13 @@ class Savable:
 
 def _mentions(encoded: Any, name: str) -> bool:
     """Whether some estimator in a document has a parameter of this name."""
-    if isinstance(encoded, list):
-        return any(_mentions(inner, name) for inner in encoded)
-    if not isinstance(encoded, dict):
-        return False
-    return name in encoded or any(_mentions(inner, name) for inner in encoded.values())
+    left = [encoded]  # however deep: not by recursion
+    while left:
+        inner = left.pop()
+        if isinstance(inner, dict):
+            if name in inner:
+                return True
+            left += inner.values()
+        elif isinstance(inner, list):
+            left += inner
+    return False
