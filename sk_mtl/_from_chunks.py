@@ -78,7 +78,7 @@ class FitsChunks(BaseAligned):
         ...     for start in range(0, 1000, 200):
         ...         rows = slice(start, start + 200)
         ...         yield X[rows], y[rows], shop[rows]
-        >>> model = MultiTaskAlignedClassifier(solver="adam", random_state=0)
+        >>> model = MultiTaskAlignedClassifier(solver="adam", tol=0.01, random_state=0)
         >>> model.fit_chunks(chunks).score(X, y, task=shop) > 0.95
         True
         """
