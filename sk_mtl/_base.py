@@ -104,6 +104,16 @@ class BaseAligned(CallbackSupportMixin, FittedNetwork, metaclass=ABCMeta):
         ValueError
             If tasks are named in two ways, a task has no labelled row, an id or a label is
             missing, not whole or unseen, or the loss does not stay finite.
+        KeyboardInterrupt
+            From the keyboard, before the first epoch is done. The estimator is then as before the
+            call.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If ``max_iter`` was reached first.
+        UserWarning
+            If training was interrupted from the keyboard: the model is that of the epochs done.
         """
         with (
             fit_task(self, "fit", self.max_iter, X, y, task, sample_weight) as epoch_tasks,

@@ -17,6 +17,8 @@ from sk_mtl._tasks import Array
 
 Arrays = dict[str, Array]
 
+_ROOM = 2**24  # characters of strings that are shorter than their type
+
 
 class NotStorableError(ValueError):
     """A value that a file cannot hold."""
@@ -209,10 +211,8 @@ class Decoder:
             case {"scalar": inner}:
                 return self.value(inner)[()]
             case {"entries": entries, "dtype": dtype, "shape": shape}:
-                if dtype != "O":  # strings, with no more room than they need
-                    if dtype[:2] not in ("<U", ">U"):
-                        raise ValueError(f"entries of the type {dtype!r}")
-                    dtype = f"{dtype[:2]}{max(map(len, entries), default=0) or 1}"
+                if dtype != "O":
+                    _check_strings(entries, dtype)
                 array = np.empty(len(entries), dtype=dtype)
                 for j, entry in enumerate(entries):  # an entry may be a tuple
                     array[j] = self.value(entry)
@@ -237,6 +237,14 @@ class Decoder:
             case {"record": name, "fields": parts}:
                 return _record(records()[name], self.value(parts))
         raise ValueError(f"unknown entry {sorted(encoded)}")
+
+
+def _check_strings(entries: list[Any], dtype: Any) -> None:
+    """Refuse a type of no strings, or one that takes much more room than they need."""
+    longest = max(map(len, entries), default=0)
+    kind, width = dtype[:2], int(dtype[2:])
+    if kind not in ("<U", ">U") or (width > longest and width * len(entries) > _ROOM):
+        raise ValueError(f"{len(entries)} entries of the type {dtype!r}")
 
 
 def _is_finite(array: Array) -> bool:

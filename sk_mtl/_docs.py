@@ -106,7 +106,8 @@ default=None
         Precision of training; "auto" is float64 for "lbfgs" and float32 for "adam".
     callbacks : list of skorch callbacks, default=None
         Called during training, or pairs of a name and a callback. They may end it by raising
-        KeyboardInterrupt, as skorch's do. An iteration of "lbfgs" is an epoch of one batch
+        KeyboardInterrupt, as skorch's do. `sk_mtl.callbacks.ResumableFit` lets a fit go on
+        after its process was killed. An iteration of "lbfgs" is an epoch of one batch
         without `on_grad_computed`. A scoring function of EpochScoring gets the net, the rows and
         their labels: ``net.predict(X)``, `predict_proba` and `score` are the estimator's.
     net_params : dict, default=None

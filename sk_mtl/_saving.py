@@ -34,10 +34,14 @@ class Savable:
             If a fitted attribute holds what only code can make, such as a task reweighter that is
             not of this package.
         OSError
-            If the file cannot be written. One that was there stays as it is.
+            If the file cannot be written; it names the path. One that was there stays as it is.
 
         Notes
         -----
+        The file is replaced in one step: at any moment, a kill or a power cut leaves the old one
+        or the new one. A kill may also leave a hidden file beside it, ``.<name>.<digits>.part``,
+        which the next `save` to the path removes.
+
         Parameters that are code (``shared_module``, ``callbacks``, ``net_params`` with classes)
         are not in the file: pass them to `load` again. The weights of a ``shared_module`` are.
         Neither are scikit-learn's callbacks (``set_callbacks``).
@@ -73,6 +77,9 @@ class Savable:
     @classmethod
     def load(cls, path: str | os.PathLike[str], **parameters: Any) -> Self:
         """Read an estimator that `save` wrote.
+
+        No code of the file's is run, whoever made it: an altered file leads to an error, or at
+        worst to another model.
 
         Parameters
         ----------

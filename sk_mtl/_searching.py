@@ -140,6 +140,8 @@ class SearchedAligned(
         ------
         ValueError
             As `fit` of the estimator without CV; the estimator is then as before the call.
+        KeyboardInterrupt
+            From the keyboard, while networks are compared. The estimator is then as before.
         """
         random = check_random_state(self.random_state)
         template = self._network(

@@ -45,9 +45,10 @@ class ResumableFit(Callback):
     chance, and what callbacks have noted in attributes: numbers, strings, arrays and tensors, in
     lists and dicts, and objects with a `state_dict`. It runs no code when it is read.
 
-    With ``solver="lbfgs"`` the curvature is not in the checkpoint: the search begins anew after
-    each, which costs some iterations and leads to the same optimum. The fewer checkpoints, the
-    less it costs.
+    With ``solver="lbfgs"`` what is known of the curvature is not in the checkpoint: the search
+    begins anew after each, killed or not, which costs some iterations (84 instead of 78 on
+    scikit-learn's digits). Without hidden layers it leads to the same optimum, with them to one
+    that is about as good.
 
     See Also
     --------

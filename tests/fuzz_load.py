@@ -325,6 +325,7 @@ def fuzz(n_files: int, seed: int = 0) -> dict[str, Any]:
             model.save(path)
             data.append(path.read_bytes())
             answer(type(model).load(path))  # all that it imports
+            repr(model)  # and messages, in which scikit-learn prints it
         outcomes, watch = Counter[str](), Watch()
         memory_before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         for _ in range(n_files):
