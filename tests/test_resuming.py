@@ -16,7 +16,7 @@ import pytest
 import torch
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, StratifiedKFold
-from skorch.callbacks import Callback, EarlyStopping, EpochScoring, LRScheduler
+from skorch.callbacks import Callback, EarlyStopping, EpochScoring, Freezer, LRScheduler
 
 from helpers import make_tasks
 from sk_mtl import MultiTaskAlignedClassifier, MultiTaskAlignedRegressor
@@ -96,6 +96,7 @@ STOP: dict[str, Any] = {"early_stopping": True, "max_iter": 100}
         {**ADAM, "every": 3, "alignment_schedule": "after_shared"},
         {**ADAM, "every": 4, "alignment_schedule": "after_shared", "n_iter_no_change": 12, **STOP},
         {**ADAM, "shared_module": Noisy, "kind": MultiTaskAlignedRegressor},
+        {**ADAM, "frozen": ["shared.*"]},
         {**LBFGS, "tol": 1e-9, "n_iter_no_change": 50},
         {**LBFGS, "task_weight": "uncertainty", "kind": MultiTaskAlignedRegressor},
         {**LBFGS, "every": 4, "n_iter_no_change": 30, **STOP},
@@ -108,12 +109,14 @@ def test_a_fit_that_died_five_times_ends_as_if_it_had_not(
     settings: dict[str, Any], tmp_path: Path
 ) -> None:
     settings = dict(settings)
-    every = settings.pop("every", 1)
+    every, frozen = settings.pop("every", 1), settings.pop("frozen", [])
 
     def callbacks(dies_at: int | None) -> list[Any]:
         own: list[Any] = [("count", Counts(dies_at)), EpochScoring("accuracy", on_train=True)]
         if settings["kind"] is MultiTaskAlignedRegressor:
             own.pop()
+        if frozen:  # from the first epoch on
+            own += [Freezer(frozen)]
         if settings["solver"] == "adam":
             own += [LRScheduler("ExponentialLR", gamma=0.95)]
         own += [EarlyStopping("train_loss", patience=50, load_best=True)]

@@ -80,6 +80,29 @@ def test_a_kill_leaves_one_of_the_two_models(model: Any, tmp_path: Path) -> None
     assert sorted(path.name for path in tmp_path.iterdir()) == ["model", "one", "two"]
 
 
+def kill_in(step: str) -> None:
+    """In a process of its own: save, and die at a step."""
+
+    def die(*args: Any) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    setattr(*{"os.fsync": (os, "fsync"), "Path.replace": (Path, "replace")}[step], die)
+    MultiTaskAlignedClassifier.load("new").save("model")
+
+
+@pytest.mark.parametrize("step", ["os.fsync", "Path.replace"])
+def test_a_kill_at_each_step_leaves_the_old_file(step: str, model: Any, tmp_path: Path) -> None:
+    model.save(tmp_path / "model")
+    before = (tmp_path / "model").read_bytes()
+    fitted(alpha=5.0).save(tmp_path / "new")
+    done = subprocess.run([sys.executable, __file__, step], cwd=tmp_path, check=False, timeout=300)
+    assert done.returncode == -signal.SIGKILL
+    assert (tmp_path / "model").read_bytes() == before
+    assert len(parts_in(tmp_path)) == 1
+    model.save(tmp_path / "model")
+    assert not parts_in(tmp_path)
+
+
 def test_the_part_of_a_process_that_lives_is_left_alone(
     model: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -204,4 +227,4 @@ def test_long_names_have_room_for_their_parts(model: Any, tmp_path: Path) -> Non
 
 
 if __name__ == "__main__":
-    kill_while_it_saves(100)
+    kill_in(sys.argv[1]) if len(sys.argv) > 1 else kill_while_it_saves(100)
