@@ -13,14 +13,15 @@ from sk_mtl._alignment import Alignment, DiagonalAlignment, FullAlignment, LowRa
 from sk_mtl._batches import ROWS_AT_A_TIME, TaskBatches, TaskDataset
 from sk_mtl._class_targets import ClassTargets
 from sk_mtl._covariance import coral_maps
+from sk_mtl._full_batch import FullBatchNet
 from sk_mtl._heads import TaskHeads
 from sk_mtl._losses import TaskLoss, squared_error
+from sk_mtl._mini_batches import MiniBatchNet
 from sk_mtl._network import AlignedNetwork, probabilities
 from sk_mtl._rows import TrainingRows
 from sk_mtl._scaling import InputScaler, every_position
 from sk_mtl._shared import SharedModule, fully_connected, shared_by
 from sk_mtl._tasks import Array
-from sk_mtl._training import FullBatchNet, MiniBatchNet
 from sk_mtl._users_callbacks import users_callbacks
 from sk_mtl._users_module import capacity_of, refuse_noise, users_module
 from sk_mtl._value_targets import ValueTargets

@@ -18,6 +18,7 @@ from torch import Tensor
 from sk_mtl._batches import TaskDataset
 from sk_mtl._codec import Decoder, Encoder
 from sk_mtl._files import read, write
+from sk_mtl._processes import Processes
 from sk_mtl._progress import Progress
 from sk_mtl._replacing import remove_parts
 from sk_mtl._schedule import Stage
@@ -85,6 +86,11 @@ def checkpoints_of(
         raise ValueError(
             "ResumableFit needs random_state to be an integer: otherwise a fit that begins again "
             f"is another one than before. Got random_state={estimator.random_state!r}."
+        )
+    if Processes.of(estimator.net_params).several:
+        raise ValueError(
+            "ResumableFit is for a fit in one process: those of an accelerator would take turns "
+            "at one file. Leave one of the two out."
         )
     encoder = Encoder()
     params = encoder.parameters(estimator.get_params(deep=False), "")

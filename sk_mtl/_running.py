@@ -13,6 +13,8 @@ from torch import Tensor
 from torch.func import functional_call
 
 from sk_mtl._batches import ROWS_AT_A_TIME, TaskDataset
+from sk_mtl._full_batch import FullBatchNet
+from sk_mtl._mini_batches import MiniBatchNet
 from sk_mtl._network import AlignedNetwork
 from sk_mtl._processes import Processes
 from sk_mtl._resuming import checkpoints_of
@@ -23,7 +25,6 @@ from sk_mtl._scored_rows import ScoredRows, reader_of_rows
 from sk_mtl._seeding import seeded
 from sk_mtl._streamed_rows import RowStream, StreamedRows
 from sk_mtl._tasks import Array
-from sk_mtl._training import FullBatchNet, MiniBatchNet
 
 Net = FullBatchNet | MiniBatchNet
 Tensors = tuple[Tensor, Tensor | None, Tensor, Tensor]

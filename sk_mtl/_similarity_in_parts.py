@@ -12,9 +12,10 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
 from sk_mtl._labels import read_columns, read_labels
+from sk_mtl._merging import parts_to_merge, take_columns
 from sk_mtl._scaling import parts
 from sk_mtl._similarity import dense, factor_of, refuse_zero, similarity_of_factors
-from sk_mtl._tasks import Array, TaskSet, check_same_columns, read_features, take_columns
+from sk_mtl._tasks import Array, TaskSet, read_features
 
 if TYPE_CHECKING:
     from typing import Self
@@ -140,17 +141,9 @@ class CovarianceSimilarity(BaseEstimator):
         ValueError
             If the parts have other columns, or name their tasks in another way.
         """
-        for part in others:
-            if not isinstance(part, CovarianceSimilarity):
-                raise ValueError(f"merge takes fitted CovarianceSimilarity; got {part!r}.")
-            check_is_fitted(part)
-        seen: list[Any] = [self, *others] if hasattr(self, "_tasks") else list(others)
-        if not seen:
-            raise ValueError("There is nothing to merge: pass fitted ones.")
-        first, *rest = seen
+        first, *rest = parts_to_merge(self, others, "_tasks")
         tasks, moments = first._tasks, first.second_moments_
         for part in rest:
-            check_same_columns(first, part)
             tasks, moments = _sum(tasks, moments, part._tasks, part.second_moments_)
         self._set(tasks, moments)
         take_columns(self, first)

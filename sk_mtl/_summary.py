@@ -111,13 +111,18 @@ class FeatureMoments:
 
 
 def _points(mean: Array, covariance: Array) -> Array:
-    """Points of equal weight with a mean and a covariance: pairs on its axes."""
-    values, vectors = np.linalg.eigh(covariance)
+    """Points of equal weight with a mean and a covariance: pairs on its axes.
+
+    The axes are those of the correlations, so that features in small units keep their digits.
+    """
+    deviation = np.sqrt(covariance.diagonal())
+    unit = np.where(deviation > 0, deviation, 1.0)
+    values, vectors = np.linalg.eigh(covariance / unit[:, None] / unit)
     kept = values > 0
     if not kept.any():
         return mean[None]
-    steps = vectors[:, kept] * np.sqrt(kept.sum() * values[kept])
-    steps[covariance.diagonal() == 0] = 0  # a constant stays one
+    steps = unit[:, None] * vectors[:, kept] * np.sqrt(kept.sum() * values[kept])
+    steps[deviation == 0] = 0  # a constant stays one
     return np.concatenate([mean + steps.T, mean - steps.T])
 
 

@@ -28,6 +28,7 @@ from sklearn.utils.validation import (
 
 from sk_mtl._features import refuse_minute, refuse_unsquarable
 from sk_mtl._labels import read_columns, read_labels
+from sk_mtl._merging import parts_to_merge, take_columns
 from sk_mtl._moments import (
     Classes,
     Moments,
@@ -43,10 +44,8 @@ from sk_mtl._tasks import (
     Array,
     TaskSet,
     check_ids,
-    check_same_columns,
     listing,
     read_features,
-    take_columns,
 )
 from sk_mtl._undo import all_or_nothing
 from sk_mtl._weights import read_sample_weight
@@ -308,18 +307,10 @@ class SVDTaskReweighter(Savable, ClassNamePrefixFeaturesOutMixin, TransformerMix
         >>> bool(np.allclose(merged.task_weight_, whole.task_weight_, rtol=1e-12))
         True
         """
-        for part in others:
-            if not isinstance(part, SVDTaskReweighter):
-                raise ValueError(f"merge takes fitted SVDTaskReweighters; got {part!r}.")
-            check_is_fitted(part)
-        seen: list[Any] = [self, *others] if hasattr(self, "_moments") else list(others)
-        if not seen:
-            raise ValueError("There is nothing to merge: pass fitted reweighters.")
-        first, *rest = seen
+        first, *rest = parts_to_merge(self, others, "_moments")
         tasks, classes = first._tasks, first._classes
         moments, scatter = dict(first._moments), first._scatter
         for part in rest:
-            check_same_columns(first, part)
             if (first.aligner_ is None) != (part.aligner_ is None):
                 raise ValueError("One part is aligned and another is not. Use one aligner for all.")
             tasks, classes = tasks.joined(part._tasks), merge_classes(classes, part._classes)

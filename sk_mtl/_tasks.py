@@ -97,26 +97,6 @@ def _check_dimensions(estimator: Any, features: Array, *, reset: bool) -> None:
         )
 
 
-def check_same_columns(one: Any, other: Any) -> None:
-    """Refuse to put together what two estimators have seen of different columns."""
-    widths = [part.n_features_in_ for part in (one, other)]
-    if widths[0] != widths[1]:
-        raise ValueError(f"The parts have seen {widths[0]} and {widths[1]} columns of X.")
-    names = [getattr(part, "feature_names_in_", None) for part in (one, other)]
-    if not np.array_equal(np.asarray(names[0]), np.asarray(names[1])):
-        raise ValueError(
-            f"The parts have seen the columns {names[0]} and {names[1]} of X. Pass the same "
-            "columns in the same order."
-        )
-
-
-def take_columns(estimator: Any, other: Any) -> None:
-    """Let an estimator expect the columns that another has seen."""
-    for name in ("n_features_in_", "feature_names_in_", "_n_dims_in"):
-        if hasattr(other, name):
-            setattr(estimator, name, getattr(other, name))
-
-
 def split_column(X: Any, column: Hashable) -> tuple[Any, Any]:
     """Take the task column out of ``X``: by name in a DataFrame, else by position."""
     if hasattr(X, "columns"):

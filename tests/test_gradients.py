@@ -94,8 +94,8 @@ def assert_same_parameters(mine: Any, other: Any) -> None:
 
 
 def by_autograd(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sk_mtl._training.can_step", lambda *_: False)
-    monkeypatch.setattr("sk_mtl._training.by_hand", lambda *_: False)
+    monkeypatch.setattr("sk_mtl._mini_batches.can_step", lambda *_: False)
+    monkeypatch.setattr("sk_mtl._full_batch.by_hand", lambda *_: False)
 
 
 @pytest.mark.parametrize("solver", ["adam", "lbfgs"])

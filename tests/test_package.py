@@ -1,5 +1,6 @@
 """What importing the package costs, and that README's example runs as pasted."""
 
+import importlib
 import json
 import os
 import re
@@ -66,6 +67,24 @@ def test_table_of_speed_is_made_from_the_results(monkeypatch: pytest.MonkeyPatch
     rows = json.loads((ROOT / "benchmarks/results/speed.json").read_text(encoding="utf-8"))
     text = GUIDE.read_text(encoding="utf-8")
     assert with_table(text, rows) == text
+
+
+def test_tables_of_scale_are_made_from_the_results(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    from scale_table import GUIDE, with_tables
+
+    text = GUIDE.read_text(encoding="utf-8")
+    assert with_tables(text) == text
+    assert "{" not in text.partition("## On paper")[2]
+
+
+def test_every_public_name_is_in_the_reference() -> None:
+    reference = (ROOT / "docs" / "api.rst").read_text(encoding="utf-8")
+    for path in sorted((ROOT / "sk_mtl").glob("[!_]*.py")):
+        module = importlib.import_module(f"sk_mtl.{path.stem}")
+        _, _, section = reference.partition(f".. currentmodule:: {module.__name__}\n")
+        listed = re.findall(r"^   (\w+)$", section.partition(".. currentmodule::")[0], re.MULTILINE)
+        assert sorted(listed) == sorted(module.__all__)
 
 
 def test_main_example_beats_a_model_per_task_and_a_pooled_one(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import warnings
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -315,6 +316,9 @@ def test_what_it_needs(tmp_path: Path) -> None:
             fitted([ResumableFit(tmp_path)], random_state=random_state)
     with pytest.raises(ValueError, match="every must be a positive integer; got 0"):
         fitted([ResumableFit(tmp_path, every=0)])
+    two = {"accelerator": SimpleNamespace(num_processes=2, process_index=0)}
+    with pytest.raises(ValueError, match="ResumableFit is for a fit in one process"):
+        fitted([ResumableFit(tmp_path)], **ADAM, net_params=two)
     model = MultiTaskAlignedClassifier(callbacks=[("r", ResumableFit(tmp_path))], **SMALL, **ADAM)
     with pytest.raises(ValueError, match=r"ResumableFit is for fit\..*call save"):
         model.partial_fit(X, Y, task=TASK)

@@ -143,7 +143,7 @@ def test_an_iteration_that_comes_to_nothing_is_no_epoch(monkeypatch: pytest.Monk
         objective(outcome.x + 1)
         return outcome
 
-    monkeypatch.setattr("sk_mtl._training.minimize", search_in_vain)
+    monkeypatch.setattr("sk_mtl._full_batch.minimize", search_in_vain)
     X, y, task = make_tasks()
     recorder = Recorder()
     model = MultiTaskAlignedClassifier(

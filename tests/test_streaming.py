@@ -362,6 +362,16 @@ def test_few_rows_have_the_moments_of_many(by_task: bool) -> None:
             assert_allclose(its_covariance, covariance, rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.parametrize("by_task", [True, False])
+def test_few_rows_keep_the_digits_of_small_units(by_task: bool) -> None:
+    X, _, task = stacked()
+    unit = np.logspace(-12, 12, X.shape[1])
+    moments = FeatureMoments.of(X * unit, task, np.ones(N_ROWS), by_task=by_task)
+    rows, _, weight = moments.as_rows()
+    covariance = np.cov(rows.T / unit[:, None], aweights=weight, bias=True)
+    assert_allclose(covariance, np.cov(X.T, bias=True), rtol=1e-9, atol=1e-12)
+
+
 @pytest.mark.parametrize("wide", [True, False])
 @pytest.mark.parametrize("estimator", [MultiTaskAlignedClassifier, MultiTaskAlignedRegressor])
 def test_fit_of_many_rows_builds_its_net_from_few(
