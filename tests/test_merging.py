@@ -130,7 +130,7 @@ def test_what_does_not_fit_together_is_refused_and_changes_nothing() -> None:
         (SVDTaskReweighter().fit(X, y + 1, task=task), r"labels of task 'a': \[0, 1, 2\] in one"),
         (SVDTaskReweighter().fit(X, y / 2, task=task), "real values in another"),
         (SVDTaskReweighter().fit(X, y), "Earlier rows named their tasks by task="),
-        ("state", "merge takes fitted SVDTaskReweighters; got 'state'"),
+        ("state", "merge takes fitted estimators of the class SVDTaskReweighter; got 'state'"),
     ]:
         with pytest.raises(ValueError, match=message):
             model.merge(other)
@@ -184,7 +184,9 @@ def test_covariances_that_do_not_fit_together() -> None:
     model = CovarianceSimilarity().fit(X, task=task)
     with pytest.raises(ValueError, match="have seen 5 and 4 columns"):
         model.merge(CovarianceSimilarity().fit(X[:, :4], task=task))
-    with pytest.raises(ValueError, match="merge takes fitted CovarianceSimilarity; got 3"):
+    with pytest.raises(
+        ValueError, match="merge takes fitted estimators of the class CovarianceSimilarity; got 3"
+    ):
         model.merge(3)
     with pytest.raises(ValueError, match="Pass task=, task_column= or a wide y"):
         CovarianceSimilarity().fit(X)
