@@ -55,6 +55,7 @@ numpydoc_xref_param_type = False
 # Names of other packages that docstrings refer to, one by one: anything else must resolve.
 nitpick_ignore = [
     ("py:obj", "sklearn.model_selection.LearningCurveDisplay"),
+    ("py:obj", "skorch.callbacks.Checkpoint"),
 ]
 
 # The gallery: every example is run.

@@ -43,7 +43,7 @@ class CovarianceSimilarity(BaseEstimator):
     similarity_ : ndarray of shape (n_tasks, n_tasks)
         Computed when asked for, from an eigendecomposition of each ``C_i``.
     n_features_in_ : int
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Only if X has column names.
 
     References
