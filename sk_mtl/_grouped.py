@@ -94,16 +94,19 @@ class _GroupedProduct(torch.autograd.Function):
             if grad_rows is not None:
                 torch.mm(grad[start:stop], weight[task].t(), out=grad_rows[start:stop])
             if grad_weight is not None:
-                torch.mm(rows[start:stop].t(), grad[start:stop], out=grad_weight[task])
+                _add_outer(grad_weight[task], rows[start:stop], grad[start:stop])
         return grad_rows, grad_weight, None
 
 
 def add_grouped_outer(out: Tensor, rows: Tensor, grad: Tensor, segments: Segments) -> None:
     """Add ``rows[of task i].T @ grad[of task i]`` to ``out[i]`` for every task ``i``."""
-    few = grad.shape[1] <= _FEW
     for task, start, stop in segments.bounds:
-        its_rows, its_grad = rows[start:stop], grad[start:stop]
-        if few:
-            out[task].add_(torch.mm(its_grad.t(), its_rows).t())
-        else:
-            out[task].addmm_(its_rows.t(), its_grad)
+        _add_outer(out[task], rows[start:stop], grad[start:stop])
+
+
+def _add_outer(out: Tensor, rows: Tensor, grad: Tensor) -> None:
+    """Add ``rows.T @ grad``; few columns of ``grad`` take many times longer this way round."""
+    if grad.shape[1] <= _FEW:
+        out.add_(torch.mm(grad.t(), rows).t())
+    else:
+        out.addmm_(rows.t(), grad)
