@@ -11,7 +11,7 @@ HEADER = ("", "work", "against", "1 thread", "2 threads", "goal", "verdict")
 LEGEND = """\
 Our CPU time over the other's (row 14: wall time, as workers of joblib do the work): the ratio of
 medians, and the quartiles of the ratios by round. Memory in megabytes above what inputs, outputs,
-parameters and optimizer take. The verdict goes by one thread."""
+parameters and optimizer take. The verdict goes by one thread; "stretch" is the harder goal."""
 
 
 def table(rows: list[Row]) -> str:

@@ -34,9 +34,10 @@ LEGEND = """\
 Differences from per_task (a tuned linear model per task) in points, means over seeds.
 Gain: of the mean over tasks. Kept: the share of the multi-task model's gain that selective
 transfer keeps, where there is one. Worst task: the lowest mean difference of a task, ± its
-standard error. Below: tasks whose mean difference is below -0.5; in brackets those for which that
-is beyond 2 standard errors. selective: SelectiveTransferClassifier or Regressor of aligned and
-per_task, by the likelihood of held-out labels, or by roc_auc where that is the metric.
+standard error if there are several seeds. Below: tasks whose mean difference is below -0.5; in
+brackets those for which that is beyond 2 standard errors. selective: SelectiveTransferClassifier or
+Regressor of aligned and per_task, by the likelihood of held-out labels, or by roc_auc where that is
+the metric.
 """
 
 Differences = NDArray[np.float64]  # (n_seeds, n_tasks), NaN where a task has no score
@@ -75,7 +76,8 @@ def table(rows: list[dict]) -> str:
             )
             means, errors = _means(differences)
             at = int(np.nanargmin(means))
-            worst.append(f"{means[at]:+.2f} ± {errors[at]:.2f} ({names[at]})")
+            error = f" ± {errors[at]:.2f}" if np.isfinite(errors[at]) else ""
+            worst.append(f"{means[at]:+.2f}{error} ({names[at]})")
             sure = np.nansum(means + 2 * errors < -0.5)
             below.append(f"{np.nansum(means < -0.5)} ({sure})")
         total += gains

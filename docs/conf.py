@@ -37,6 +37,7 @@ exclude_patterns = [
     "templates",
     "gallery/**/*.md5",
     "**/sg_execution_times.rst",
+    "sg_execution_times.rst",
 ]
 default_role = "literal"
 nitpicky = True

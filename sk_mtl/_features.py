@@ -43,16 +43,19 @@ def read_table(
             input_name=name,
         )
     except (TypeError, ValueError) as error:
-        advice = _advice(X, str(error), name)
+        said = str(error)
+        advice = _advice(X, said, name, getattr(estimator, "task_column", name))
         if not advice:
             raise
         kind = TypeError if isinstance(error, TypeError) else ValueError
-        raise kind(f"{str(error).rstrip('. ')}. {advice}") from error
+        if "DType" in said:  # numpy lists every type that it could not join
+            raise kind(advice) from error
+        raise kind(f"{said.rstrip('. ')}. {advice}") from error
     refuse_enormous(table, name)
     return table
 
 
-def _advice(X: Any, error: str, name: str) -> str:
+def _advice(X: Any, error: str, name: str, task_column: Any) -> str:
     """What to do, where scikit-learn's message does not say it."""
     if "infinity" in error:
         return "Drop these rows, or cap the values."
@@ -60,13 +63,17 @@ def _advice(X: Any, error: str, name: str) -> str:
         return "Pass real and imaginary parts as columns of their own."
     if "dim 3" in error or "dim 4" in error:
         return "Reshape it to (n_samples, n_features)."
+    if "NaN" in error and hasattr(X, "columns"):
+        gaps = [column for column in X.columns if any(map(is_missing, X[column].to_numpy()))]
+        return f"The columns {gaps} of {name} have gaps."
     if "NaN" in error or "Reshape" in error or "minimum" in error or issparse(X):
         return ""  # they say it
     text = _text_columns(X)
     if text:
+        of_tasks = " If one names the tasks, set task_column to it." if task_column is None else ""
         return (
             f"The columns {text} of {name} hold text: encode them, by scikit-learn's "
-            "OneHotEncoder say, or leave them out."
+            f"OneHotEncoder say, or leave them out.{of_tasks}"
         )
     return f"{name} must be a table of numbers: {_what_is_wrong(X)}"
 
@@ -102,6 +109,14 @@ def _what_is_wrong(X: Any) -> str:
                     "dates into numbers, and leave out the rest."
                 )
     return "convert it, or leave out the columns that are not."
+
+
+def is_missing(value: Any) -> bool:
+    return (
+        value is None
+        or type(value).__name__ in ("NAType", "NaTType")
+        or (isinstance(value, (float, np.floating)) and np.isnan(value))
+    )
 
 
 def refuse_enormous(table: Any, name: str) -> None:

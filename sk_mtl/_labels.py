@@ -12,8 +12,8 @@ import numpy.typing as npt
 from sklearn.exceptions import DataConversionWarning
 from sklearn.utils.multiclass import check_classification_targets
 
-from sk_mtl._features import short
-from sk_mtl._tasks import Array, as_array, as_plain, is_missing, listing, repeated
+from sk_mtl._features import is_missing, short
+from sk_mtl._tasks import Array, as_array, as_plain, listing, repeated
 
 Codes = npt.NDArray[np.intp]
 

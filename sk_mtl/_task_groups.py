@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from sk_mtl._tasks import Array, is_missing, listing
+from sk_mtl._features import is_missing
+from sk_mtl._tasks import Array, listing
 
 
 def resolve_task_groups(task_groups: Any, ids: Array) -> Array:

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.utils.validation import validate_data
 
-from sk_mtl._features import read_table, short
+from sk_mtl._features import is_missing, read_table, short
 from sk_mtl._positions import has_positions, read_positions
 
 Array = npt.NDArray[Any]
@@ -104,10 +104,9 @@ def split_column(X: Any, column: Hashable) -> tuple[Any, Any]:
         if column not in names:
             if isinstance(column, bool) or not isinstance(column, (int, np.integer)):
                 raise ValueError(
-                    f"task_column={column!r} is not a column of X; its columns are {names}. A step "
-                    "before this one may have dropped or renamed it (scikit-learn's "
-                    "ColumnTransformer keeps names with verbose_feature_names_out=False and "
-                    'set_output(transform="pandas")).'
+                    f"task_column={column!r} is not a column of X; its columns are {names}. If a "
+                    "step before this one drops or renames it, put that step into keep_task of "
+                    "sk_mtl.preprocessing."
                 )
             column = names[_position(int(column), len(names))]
         _refuse_repeated(names)
@@ -115,8 +114,8 @@ def split_column(X: Any, column: Hashable) -> tuple[Any, Any]:
     if isinstance(column, bool) or not isinstance(column, (int, np.integer)):
         raise ValueError(
             f"task_column={column!r} names a column, but X is a {type(X).__name__} without column "
-            "names. Pass a DataFrame (a step before this one may have turned it into an array: "
-            'call set_output(transform="pandas") on it) or an integer position.'
+            "names. Pass a DataFrame or an integer position. If a step before this one makes the "
+            "array, put that step into keep_task of sk_mtl.preprocessing."
         )
     if hasattr(X, "tocsr"):
         raise TypeError(
@@ -241,14 +240,6 @@ def _kind(value: Any) -> str:
     return "str" if isinstance(value, str) else type(value).__name__
 
 
-def is_missing(value: Any) -> bool:
-    return (
-        value is None
-        or type(value).__name__ in ("NAType", "NaTType")
-        or (isinstance(value, (float, np.floating)) and np.isnan(value))
-    )
-
-
 @dataclass(frozen=True)
 class TaskSet:
     """The tasks of a fitted estimator and the way their rows are named.
@@ -323,7 +314,8 @@ class TaskSet:
         unseen = [value for value in seen.tolist() if value not in known]
         if unseen:
             raise ValueError(
-                f"Unseen task ids {listing(unseen)}; the estimator knows {listing(self.ids)}."
+                f"Unseen task ids {listing(unseen)}; the estimator knows {listing(self.ids)}. "
+                "(In cross-validation of rows sorted by task, shuffle the folds.)"
             )
         return np.array([known[value] for value in seen.tolist()], dtype=np.intp)[inverse]
 

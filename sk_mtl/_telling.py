@@ -62,5 +62,6 @@ def refuse_unnamed_column(estimator: Any, ids: Array | None) -> None:
     for name, value in estimator.get_params().items():
         if name.endswith("__task_column") and value is not None:
             raise ValueError(
-                f"{name}={value!r}, but where the tasks stand in X was not said. Pass task_column=."
+                f"{name}={value!r}, but where the tasks stand in X was not said. Pass task_column= "
+                "here as well: the column's name or position in X."
             )

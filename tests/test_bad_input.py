@@ -172,7 +172,7 @@ FEATURES = [
         "a column of dates",
         STACKING[:2],
         "fit",
-        r"(?s)column 'b' holds .*2020.* turn dates into numbers",
+        r"^X must be a table of numbers: column 'b' holds .*2020.* turn dates into numbers",
         TypeError,
         X=FRAME.assign(b=pd.Timestamp("2020-01-01")),
     ),

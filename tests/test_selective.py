@@ -345,7 +345,7 @@ def test_values_by_a_score() -> None:
         (
             {"multi_task": make_pipeline(MultiTaskAlignedClassifier(task_column=-1))},
             {},
-            r"Pass task_column=",
+            r"Pass task_column= here as well",
         ),
         ({}, {"task": TASK[:5]}, "5 entries for 90 rows"),
         ({}, {"task": TASK, "y": np.column_stack([Y, Y])}, "2 columns, which are tasks"),

@@ -311,7 +311,7 @@ def test_unknown_column():
         read(frame(IDS), task_column="store")
     with pytest.raises(ValueError, match=r"'store' is not a column of X"):
         read(pl.DataFrame({"a": F[:, 0]}), task_column="store")
-    with pytest.raises(ValueError, match=r"verbose_feature_names_out=False"):
+    with pytest.raises(ValueError, match=r"put that step into keep_task"):
         read(frame(IDS).rename(columns={"shop": "remainder__shop"}), task_column="shop")
     with pytest.raises(ValueError, match="True is not a column of X"):
         read(frame(IDS), task_column=True)
@@ -410,7 +410,9 @@ def test_no_task_named_for_several():
     ("ids", "unseen"), [(["n", "x", "y"], r"\['x', 'y'\]"), ([0, 1], r"\[0, 1\]")]
 )
 def test_unseen_ids(ids, unseen):
-    with pytest.raises(ValueError, match=rf"Unseen task ids {unseen}; .* knows \['n', 's'\]"):
+    with pytest.raises(
+        ValueError, match=rf"Unseen task ids {unseen}; .* knows \['n', 's'\].*shuffle the folds"
+    ):
         TaskSet(np.array(["n", "s"]), "keyword").encode(np.array(ids), len(ids))
 
 
@@ -486,5 +488,21 @@ def test_the_estimator_refuses_a_column_beside_the_keyword(two_tasks):
 def test_a_column_of_text_is_named():
     frame = pd.DataFrame({"a": [1.0, 2.0], "colour": ["red", "blue"], "shop": [0, 1]})
     message = r"could not convert string to float: 'red'. The columns \['colour'\] of X hold text"
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError, match=message) as caught:
         MultiTaskAlignedClassifier(task_column="shop").fit(frame, [0, 1])
+    assert "task_column" not in str(caught.value)
+    with pytest.raises(ValueError, match="If one names the tasks, set task_column to it"):
+        MultiTaskAlignedClassifier().fit(frame, [0, 1])
+
+
+@pytest.mark.parametrize("table", [pd.DataFrame, pl.DataFrame])
+def test_columns_with_gaps_are_named(table):
+    frame = table({"a": [1.0, 2.0], "age": [3.0, None], "spent": [np.nan, 1.0], "shop": [0, 1]})
+    with pytest.raises(ValueError, match=r"(?s)NaN.*The columns \['age', 'spent'\] of X have gaps"):
+        MultiTaskAlignedClassifier(task_column="shop").fit(frame, [0, 1])
+
+
+def test_a_step_that_loses_the_task_column():
+    rows = frame(IDS)
+    with pytest.raises(ValueError, match=r"X is a ndarray .*put that step into keep_task"):
+        read(rows.to_numpy(), task_column="shop")
