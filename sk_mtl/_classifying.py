@@ -14,7 +14,7 @@ from sk_mtl._base import trains_in_batches
 from sk_mtl._class_targets import ClassTargets
 from sk_mtl._inputs import Inputs
 from sk_mtl._labels import LabelSet
-from sk_mtl._predicting import ClassPredictions
+from sk_mtl._predicting import ClassPredictions, Probabilities
 from sk_mtl._tasks import Array, TaskSet, listing
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ class AlignedClassifier(ClassPredictions, ExtensibleAligned):
         """
         return self._partial_fit(X, y, task, sample_weight, classes)
 
-    def predict_proba(self, X: Any, task: Any = None) -> Array | list[Array]:
+    def predict_proba(self, X: Any, task: Any = None) -> Probabilities:
         """Probability of each class.
 
         Parameters

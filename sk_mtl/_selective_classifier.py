@@ -11,7 +11,7 @@ from sk_mtl._blending import of_probabilities
 from sk_mtl._classifier import MultiTaskAlignedClassifier
 from sk_mtl._docs import documented
 from sk_mtl._labels import LabelSet, read_labels
-from sk_mtl._predicting import ClassPredictions
+from sk_mtl._predicting import ClassPredictions, Probabilities
 from sk_mtl._selective import SelectiveTransfer
 from sk_mtl._task_model import UndefinedScoreError
 from sk_mtl._tasks import Array, TaskSet
@@ -133,7 +133,7 @@ class SelectiveTransferClassifier(ClassPredictions, SelectiveTransfer):
     def _as_estimator(self, response: Array, t: int, labels: Array) -> Any:
         return _Answered(response, self.task_classes_[t], len(np.unique(labels)))
 
-    def predict_proba(self, X: Any, task: Any = None) -> Array | list[Array]:
+    def predict_proba(self, X: Any, task: Any = None) -> Probabilities:
         """Probability of each class.
 
         Parameters
