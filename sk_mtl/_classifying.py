@@ -20,9 +20,7 @@ from sk_mtl._tasks import Array, TaskSet, listing
 if TYPE_CHECKING:
     from typing import Self
 
-    from sk_mtl._added import TaskGroup
-
-    _GroupOutputs = tuple[TaskGroup, Any, Array | None, Array]
+    from sk_mtl._fitted import GroupOutputs
 
 # Kinds of new labels beside kinds of known ones that take them in.
 _LIKE = ("iu", "ui", "if", "uf")
@@ -116,7 +114,7 @@ n_tasks) or list of ndarray
         return self._of_classes(outputs, codes, len(features))
 
     def _of_classes(
-        self, outputs: Iterable[_GroupOutputs], codes: Array | None, n_rows: int
+        self, outputs: Iterable[GroupOutputs], codes: Array | None, n_rows: int
     ) -> Array | list[Array]:
         """Probabilities of the classes from those of the network's output columns."""
         if codes is None:

@@ -19,7 +19,7 @@ from sk_mtl._plotting import (
     name_ticks,
     write_values,
 )
-from sk_mtl._similarity import _tables, alignment_similarity, covariance_similarity
+from sk_mtl._similarity import alignment_similarity, covariance_similarity, tables_of_tasks
 
 if TYPE_CHECKING:
     from typing import Self
@@ -199,7 +199,7 @@ class CovarianceSimilarityDisplay:
             As `covariance_similarity`.
         """
         import_pyplot(f"{cls.__name__}.from_data")
-        tables = _tables(X, None, y, task, task_column)
+        tables = tables_of_tasks(X, None, y, task, task_column)
         similarity = covariance_similarity(tables, energy=energy)
         return cls(similarity, tasks=list(tables)).plot(ax, **plot_kw)
 

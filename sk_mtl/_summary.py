@@ -15,7 +15,7 @@ import numpy as np
 from sklearn.utils.multiclass import check_classification_targets
 
 from sk_mtl._inputs import Inputs
-from sk_mtl._labels import MISSING, distinct, read_labels
+from sk_mtl._labels import MISSING, distinct, read_labels, refuse_gaps
 from sk_mtl._rows import TrainingRows
 from sk_mtl._scaling import parts
 from sk_mtl._tasks import Array, TaskSet
@@ -216,12 +216,7 @@ class Summary:
     def of(cls, inputs: Inputs, kind: Any, *, by_task: bool) -> Summary:
         """The summary of a chunk; ``kind`` is `LabelCounts` or `ValueMoments`."""
         n_rows = len(inputs.features)
-        if inputs.names is not None:
-            tasks = TaskSet(inputs.names, "wide")
-        elif inputs.ids is None:
-            tasks = TaskSet(np.array([0]), inputs.route)
-        else:
-            tasks = TaskSet(np.unique(inputs.ids), inputs.route)
+        tasks = TaskSet.of(inputs.names, inputs.ids, inputs.route)
         ids = np.zeros(n_rows, dtype=np.intp) if inputs.ids is None else inputs.ids
         features = FeatureMoments.of(inputs.features, ids, inputs.weight, by_task=by_task)
         return cls(tasks, inputs.named, features, kind.of(inputs, tasks.ids))
@@ -313,12 +308,7 @@ def _by_task(inputs: Inputs, ids: Array) -> Iterator[tuple[Any, Array, Array]]:
             yield name, column, inputs.weight
         return
     column = inputs.columns[0]
-    missing = ~read_labels(column, "y")[1]
-    if missing.any():
-        raise ValueError(
-            f"Input y contains NaN: {missing.sum()} rows have no label. Drop them, or pass a "
-            "wide y with one column per task."
-        )
+    refuse_gaps(read_labels(column, "y")[1])
     if inputs.ids is None:
         yield 0, column, inputs.weight
     else:
