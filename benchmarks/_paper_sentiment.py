@@ -6,9 +6,10 @@ from itertools import product
 import numpy as np
 
 from _paper_data import SENTIMENT
-from _paper_job import Job, Row
+from _paper_job import Job
 from _paper_nets import EPOCHS, GRID, PENALTIES, Params, estimator, solver_of
 from _paper_pairs import Task, sentiment_task
+from _results import Row
 from sk_mtl import AlignedTransferClassifier
 
 CAPACITIES = {"MLP": (1, 4, 8, 16, 32, 64, 128), "LSTM": (1, 4, 16, 64)}
