@@ -16,7 +16,7 @@ from sk_mtl._from_chunks import FitsChunks
 from sk_mtl._inputs import Inputs
 from sk_mtl._parameters import AlignedParameters
 from sk_mtl._predicting import ValuePredictions
-from sk_mtl._summary import ValueMoments
+from sk_mtl._target_summary import ValueMoments
 from sk_mtl._tasks import Array, TaskSet
 from sk_mtl._value_targets import ValueTargets
 

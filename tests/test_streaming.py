@@ -24,10 +24,10 @@ from sk_mtl import (
     _base,
 )
 from sk_mtl._batches import TaskDataset
+from sk_mtl._feature_moments import FeatureMoments
 from sk_mtl._processes import Processes
 from sk_mtl._rows import TrainingRows
 from sk_mtl._streamed_rows import RowStream, StreamedRows
-from sk_mtl._summary import FeatureMoments
 
 pytestmark = pytest.mark.filterwarnings("ignore:max_iter")  # few epochs are enough
 
