@@ -229,8 +229,11 @@ def test_stratified_split_keeps_the_tasks():
 
 
 def test_as_many_disjoint_strong_directions_as_fit():
-    X, *_ = make_covariance_tasks(n_samples=[5] * 10, overlap=0, random_state=0)
-    assert X.shape == (50, 100)
+    X, y, task = make_covariance_tasks(
+        n_samples=[100] * 10, overlap=0, condition_number=1e6, random_state=0
+    )
+    strong = np.hstack([strong_directions(X, 10) for X, _ in by_task(X, y, task)])
+    assert_allclose(strong.T @ strong, np.eye(100), atol=1e-4)
 
 
 @pytest.mark.parametrize(
