@@ -47,7 +47,9 @@ class FeatureMoments:
         X, code, weight = X[order].astype(np.float64), code[order], weight[order]
         starts = np.searchsorted(code, np.arange(len(ids)))
         total = np.add.reduceat(weight, starts)
-        mean = np.add.reduceat(X * (weight / total[code])[:, None], starts, axis=0)
+        share = (weight / total[code])[:, None]
+        mean = np.add.reduceat(X * share, starts, axis=0)
+        mean += np.add.reduceat((X - mean[code]) * share, starts, axis=0)  # as in InputScaler.fit
         rows = (X - mean[code]) * np.sqrt(weight)[:, None]
         if by_task:
             scatter = np.stack([own.T @ own for own in np.split(rows, starts[1:])])

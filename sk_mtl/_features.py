@@ -42,7 +42,7 @@ def read_table(
             estimator=estimator,
             input_name=name,
         )
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         advice = _advice(X, str(error), name)
         if not advice:
             raise
@@ -101,7 +101,7 @@ def _what_is_wrong(X: Any) -> str:
                     f"column {column!r} holds {short(value)}. Encode text and categories, turn "
                     "dates into numbers, and leave out the rest."
                 )
-    return "convert it, or leave out the columns that are not."
+    return "convert it to floats. Larger integers than 1e308 have none: divide their columns."
 
 
 def refuse_enormous(table: Any, name: str) -> None:

@@ -51,6 +51,8 @@ class InputScaler:
         refuse_minute(X, "X")
         share = row_weight / row_weight.sum()
         mean = sum((share[part] @ X[part] for part in parts(X)), np.zeros(n_features))
+        # A sum over many rows is off by more than rounding, and constants would seem to vary.
+        mean += sum((share[part] @ (X[part] - mean) for part in parts(X)), np.zeros(n_features))
         rows = _fewer_rows(X, mean, share)
         variance = np.einsum("ij,ij->j", rows, rows)
         constant = variance <= (_ROUNDING * np.abs(mean)) ** 2

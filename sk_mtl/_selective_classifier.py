@@ -191,6 +191,3 @@ class _Answered(ClassifierMixin, BaseEstimator):
         if self.n_shown < len(self.classes_):
             raise UndefinedScoreError
         return np.asarray(self.response / self.response.sum(axis=1, keepdims=True))
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return True

@@ -136,6 +136,3 @@ class _Answered(RegressorMixin, BaseEstimator):
 
     def predict(self, X: Any) -> Array:
         return self.response
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return True

@@ -93,6 +93,7 @@ class ValueMoments(TargetSummary):
     def _reduced(values: Array, weight: Array) -> tuple[Array, Array]:
         total = weight.sum()
         mean = weight @ values / total
+        mean += weight @ (values - mean) / total  # as in ValueTargets
         with np.errstate(over="ignore"):  # told once all values are known
             deviation = np.sqrt(weight @ (values - mean) ** 2 / total)
         return np.array([mean - deviation, mean + deviation]), np.full(2, total / 2)

@@ -69,6 +69,8 @@ class ValueTargets:
         refuse_unsquarable(values, task, ids)
         share = weight / total[task]
         mean = np.bincount(task, weights=share * values, minlength=len(ids))
+        # A sum over many rows is off by more than rounding, and constants would seem to vary.
+        mean += np.bincount(task, weights=share * (values - mean[task]), minlength=len(ids))
         variance = np.bincount(task, weights=share * (values - mean[task]) ** 2)
         return cls(mean, _units(variance, total, np.abs(mean), known), group)
 

@@ -142,6 +142,20 @@ FEATURES = [
         r"its rows differ in length. Pad them",
         X=[[1.0]] + [[1.0, 2]] * 23,
     ),
+    *bad(
+        "tables of other shapes",
+        NETWORKS,
+        "fit",
+        r"its rows differ in length. Pad them",
+        X=[np.zeros((2, 3))] * 12 + [np.zeros((2, 2))] * 12,
+    ),
+    *bad(
+        "integers of 400 digits",
+        (*NETWORKS, "reweighter"),
+        "fit",
+        r"int too large.* Larger integers than 1e308 have none: divide",
+        X=[[10**400, 1, 2]] * N,
+    ),
     *bad("a set", NETWORKS, "fit", r"got \{1\}. Pass an array of shape", TypeError, X={1}),
     *bad("a string", NETWORKS, "fit", r"got 'shops.csv'. Pass an array", X="shops.csv"),
     *bad(
@@ -658,6 +672,7 @@ FURTHER = [
         X=STACKED.assign(shop="east"),
         task="west",
     ),
+    *bad("two columns", "wide", "add_task", r"y has 2 columns. Add them one by one", task=7),
     *bad(
         "a column without a label",
         "wide",

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
-from sklearn.exceptions import NotFittedError
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
 
 from bad_rows import FEATURES, FURTHER, IDS, TARGETS, WEIGHTS
 from fitted_models import ADAM, FRAME, LINEAR, MODELS, SMALL, TASK, VALUES, N, X, Y, linear, saved
@@ -218,6 +218,26 @@ def test_numbers_in_strings_booleans_and_objects_are_numbers() -> None:
     for same in (rows.astype(str), rows.astype(object), rows.tolist(), torch.tensor(rows)):
         assert_array_equal(probabilities(same), expected)
     assert_array_equal(probabilities(X > 0), probabilities((X > 0).astype(float)))
+
+
+@pytest.mark.parametrize("constant", [0.1, 7.0, 1e10 / 3])
+@pytest.mark.parametrize("n_rows", [1000, 30_000])
+def test_constants_of_many_rows_do_not_vary(constant: float, n_rows: int) -> None:
+    """Nor do they by the rounding errors of sums: not among features, nor as values of a task."""
+    rows = np.resize(np.arange(N), n_rows)
+    features = np.column_stack([X, np.full(N, constant)])[rows]
+    values = np.where(TASK == "south", constant, VALUES)[rows]
+    settings: dict[str, Any] = {**LINEAR, "solver": "adam", "max_iter": 1, "tol": 0}
+    chunks = [(features[part::3], values[part::3], TASK[rows][part::3]) for part in range(3)]
+    with pytest.warns(ConvergenceWarning):
+        model = MultiTaskAlignedRegressor(**settings).fit(features, values, task=TASK[rows])
+    with pytest.warns(ConvergenceWarning):
+        streamed = MultiTaskAlignedRegressor(**settings).fit_chunks(chunks)
+    for one in (model, streamed):
+        assert np.abs(one.feature_map_).max() < 100
+        # The unit of a constant task is what the other says of one of so many rows.
+        unit = VALUES[TASK == "north"].std() / np.sqrt(1 + n_rows / 2)
+        assert one.target_scale_[1] == pytest.approx(unit, rel=0.01)
 
 
 @pytest.mark.parametrize("constant", [0.1, 5.0, 1e10 / 3])

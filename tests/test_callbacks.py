@@ -30,7 +30,7 @@ from skorch.callbacks import (
     TrainEndCheckpoint,
 )
 
-from helpers import make_tasks
+from helpers import InterruptBatch, StopAt, make_tasks
 from sk_mtl import MultiTaskAlignedClassifier, MultiTaskAlignedRegressor
 
 SOLVERS = pytest.mark.parametrize("solver", ["lbfgs", "adam"])
@@ -80,24 +80,6 @@ def weights_of(net: Any) -> dict[str, torch.Tensor]:
 def assert_has_weights(model: Any, expected: dict[str, torch.Tensor]) -> None:
     for name, value in model.module_.state_dict().items():
         assert torch.equal(value, expected[name]), name
-
-
-class StopAt(Callback):
-    def __init__(self, epoch: int) -> None:
-        self.epoch = epoch
-
-    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
-        if len(net.history) == self.epoch:
-            raise KeyboardInterrupt
-
-
-class InterruptBatch(Callback):
-    def __init__(self, epoch: int) -> None:
-        self.epoch = epoch
-
-    def on_batch_end(self, net: Any, **kwargs: Any) -> None:
-        if len(net.history) == self.epoch:
-            raise KeyboardInterrupt
 
 
 # Epochs and batches

@@ -292,3 +292,12 @@ def test_a_small_first_chunk_does_not_set_the_size_of_batches() -> None:
     first = [0, 40, 80, 120, 160, 200]
     model.partial_fit(X[first], y[first], task=task[first]).partial_fit(X, y, task=task)
     assert len(model.net_.history[-1, "batches"]) == 2
+
+
+def test_a_chunk_of_tasks_without_weight_is_refused_and_nothing_is_lost() -> None:
+    X, y, task = make_tasks()
+    model = MultiTaskAlignedClassifier(solver="adam", task_weight=[1, 1, 0], random_state=0)
+    expected = model.partial_fit(X, y, task=task).predict_proba(X, task=task)
+    with pytest.raises(ValueError, match="No labelled row has a positive weight"):
+        model.partial_fit(X[task == 2], y[task == 2], task=task[task == 2])
+    np.testing.assert_array_equal(model.predict_proba(X, task=task), expected)
