@@ -1,4 +1,4 @@
-"""Put the results of `bench_streaming` and `bench_processes` into the guide.
+"""Put the results of `bench_streaming`, `bench_processes` and `bench_growth` into the guide.
 
 ::
 
@@ -21,11 +21,12 @@ RATE = re.compile(r"At the rate of the table, [^\n]*, it\n  takes [^\n]* hours")
 
 def with_tables(chapter: str) -> str:
     """The chapter with its tables, and what follows from them, made anew."""
-    streaming, processes = (
+    streaming, processes, growth = (
         json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
-        for name in ("streaming", "processes")
+        for name in ("streaming", "processes", "growth")
     )
-    tables = f"\n{_of_streams(streaming)}\n\n{_of_processes(processes)}\n\n"
+    made = _of_streams(streaming), _of_processes(processes), _of_growth(growth)
+    tables = "\n" + "\n\n".join(made) + "\n\n"
     rate = streaming[0]["epoch_rows_per_second"]
     text = BLOCK.sub(lambda match: match[1] + tables + match[2], chapter)
     hours = 1e9 / rate / 3600
@@ -64,6 +65,19 @@ def _of_processes(rows: list[dict[str, Any]]) -> str:
                 f"{row['held_out_loss']:.5f}",
             )
         )
+    return markdown(lines)
+
+
+def _of_growth(rows: list[dict[str, Any]]) -> str:
+    """A line for each size, a column for each piece of work: seconds, and megabytes."""
+    cells = {
+        (r["grows"], r["size"], r["work"]): f"{r['seconds']:.3g} s, {r['peak_mb']} MB" for r in rows
+    }
+    works = list(dict.fromkeys(r["work"] for r in rows))
+    sizes = list(dict.fromkeys((r["grows"], r["size"]) for r in rows))
+    lines = [("grows", "to", *works)]
+    for grows, size in sizes:
+        lines.append((grows, f"{size:,}", *(cells[grows, size, work] for work in works)))
     return markdown(lines)
 
 

@@ -100,5 +100,10 @@ class _GroupedProduct(torch.autograd.Function):
 
 def add_grouped_outer(out: Tensor, rows: Tensor, grad: Tensor, segments: Segments) -> None:
     """Add ``rows[of task i].T @ grad[of task i]`` to ``out[i]`` for every task ``i``."""
+    few = grad.shape[1] <= _FEW
     for task, start, stop in segments.bounds:
-        out[task].addmm_(rows[start:stop].t(), grad[start:stop])
+        its_rows, its_grad = rows[start:stop], grad[start:stop]
+        if few:
+            out[task].add_(torch.mm(its_grad.t(), its_rows).t())
+        else:
+            out[task].addmm_(its_rows.t(), its_grad)

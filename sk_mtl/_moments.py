@@ -155,6 +155,15 @@ def chunks(targets: Targets, *, shared: bool, sparse: bool) -> Iterator[tuple[Ar
             yield rows[start : start + size], group
 
 
+def rows_of(X: Any, chunk: Array) -> Any:
+    """The rows of a chunk, without a copy where there are no gaps between them."""
+    return X[chunk[0] : chunk[-1] + 1] if _without_gaps(chunk) else X[chunk]
+
+
+def _without_gaps(chunk: Array) -> bool:
+    return bool(chunk[-1] - chunk[0] == len(chunk) - 1)
+
+
 @dataclass(frozen=True)
 class Moments:
     """Weighted moments of one task's labelled rows: features x, target columns y.
@@ -212,7 +221,7 @@ def chunk_moments(
     targets, classes : dict
     """
     names, entry_weights, blocks = [], [], []
-    without_gaps = chunk[-1] - chunk[0] == len(chunk) - 1
+    without_gaps = _without_gaps(chunk)
     for name, (rows, values) in targets.items():
         inside = slice(*np.searchsorted(rows, [chunk[0], chunk[-1] + 1]))
         columns = _target_columns(values[inside], classes.get(name))

@@ -38,6 +38,7 @@ from sk_mtl._moments import (
     learn_classes,
     merge_classes,
     read_targets,
+    rows_of,
 )
 from sk_mtl._saving import Savable
 from sk_mtl._tasks import (
@@ -369,7 +370,7 @@ class SVDTaskReweighter(Savable, ClassNamePrefixFeaturesOutMixin, TransformerMix
         moments = {} if reset else dict(self._moments)
         scatter = np.zeros(features.shape[1]) if reset else self._scatter
         for chunk, sharing in chunks(targets, shared=here.wide, sparse=issparse(features)):
-            parts, within = chunk_moments(features[chunk], chunk, weight, sharing, known)
+            parts, within = chunk_moments(rows_of(features, chunk), chunk, weight, sharing, known)
             scatter = scatter + within
             for name, part in parts.items():
                 scatter += _take_in(moments, name, part)

@@ -6,10 +6,9 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.optim.adam import adam
 
 from sk_mtl._vector import ParameterVector
-
-_AT_A_TIME = 2**17  # values: they stay in the cache from one operation to the next
 
 
 class VectorAdam(torch.optim.Adam):
@@ -73,14 +72,14 @@ class _Moments:
     ) -> None:
         self.optimizer, self.vector, self.groups = optimizer, vector, groups
         states = [optimizer.state.get(p, {}) for p in vector.parameters]
-        self.steps = states[0].get("step", torch.zeros(())).clone()
+        self.steps = states[0].get("step", self.vector.values.new_zeros((), dtype=torch.float32))
+        self.steps = self.steps.clone()
         self.first, self.second = (
             vector.join([state[name] for state in states])
             if float(self.steps)
             else torch.zeros_like(vector.values)
             for name in ("exp_avg", "exp_avg_sq")
         )
-        self._room = self.first.new_empty(min(len(self.first), _AT_A_TIME))
         self._rates: list[float] = []
         parts = zip(vector.split(self.first), vector.split(self.second), strict=True)
         for parameter, (first, second) in zip(vector.parameters, parts, strict=True):
@@ -102,30 +101,31 @@ class _Moments:
             self.optimizer.state[parameter] = {name: v.clone() for name, v in state.items()}
 
     def step(self) -> None:
-        self.steps += 1
-        steps = float(self.steps)
-        (beta1, beta2), eps = self.groups[0]["betas"], self.groups[0]["eps"]
-        # m / (1 - b1^t) over sqrt(v / (1 - b2^t)) + eps, with both corrections in one number.
-        correction = (1 - beta2**steps) ** 0.5
-        rate = self._rate()
-        for start in range(0, len(self.first), _AT_A_TIME):
-            part = slice(start, start + _AT_A_TIME)
-            gradient, first, second = (
-                self.vector.gradient[part],
-                self.first[part],
-                self.second[part],
-            )
-            first.lerp_(gradient, 1 - beta1)
-            second.mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
-            room = self._room[: first.shape[0]]
-            torch.sqrt(second, out=room).add_(eps * correction)
-            move = torch.div(first, room, out=room)
-            own = rate if rate.shape[0] == 1 else rate[part]
-            self.vector.values[part].addcmul_(move, own, value=-correction / (1 - beta1**steps))
-
-    def _rate(self) -> Tensor:
-        """Learning rate of every value; schedulers may have changed it."""
-        rates = [float(group["lr"]) for group in self.groups]
+        rates = [float(group["lr"]) for group in self.groups]  # schedulers may change them
+        if len(set(rates)) == 1:
+            self._move(self.vector.values, rates[0])
+            return
         if rates != self._rates:
             self._rates, self._rate_of_values = rates, self.vector.join(rates)
-        return self._rate_of_values
+            self._moved = torch.empty_like(self.vector.values)
+        self._move(self._moved.zero_(), 1.0)
+        self.vector.values.addcmul_(self._moved, self._rate_of_values)
+
+    def _move(self, values: Tensor, rate: float) -> None:
+        (beta1, beta2), eps = self.groups[0]["betas"], self.groups[0]["eps"]
+        adam(
+            [values],
+            [self.vector.gradient],
+            [self.first],
+            [self.second],
+            [],
+            [self.steps],
+            fused=True,
+            amsgrad=False,
+            beta1=beta1,
+            beta2=beta2,
+            lr=rate,
+            weight_decay=0.0,
+            eps=eps,
+            maximize=False,
+        )

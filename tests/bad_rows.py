@@ -477,7 +477,13 @@ WEIGHTS = [
         rf"\(5,\), expected \(24,\).*{ONE_EACH}",
         sample_weight=np.ones(5),
     ),
-    *bad("two columns", STACKING, "fit", f"2D array.*{ONE_EACH}", sample_weight=np.ones((N, 2))),
+    *bad(
+        "two columns",
+        STACKING,
+        "fit",
+        f"must be 1D array or scalar.*{ONE_EACH}",
+        sample_weight=np.ones((N, 2)),
+    ),
     *bad(
         "zero", STACKING, "fit", r"(non-zero number|zero for every row)", sample_weight=np.zeros(N)
     ),

@@ -109,10 +109,11 @@ def test_by_hand_as_by_autograd(case: str, solver: str, monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize("case", ["full", "low_rank", "relu"])
-def test_large_parameters_in_pieces(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_large_parameters_are_vectors_of_their_own(
+    case: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     expected = fitted("adam", case)
     monkeypatch.setattr("sk_mtl._steps._LARGE", 10)
-    monkeypatch.setattr("sk_mtl._vector_adam._AT_A_TIME", 7)
     mine = fitted("adam", case)
     np.testing.assert_allclose(mine.loss_curve_, expected.loss_curve_, rtol=1e-9)
     assert_same_parameters(mine, expected)

@@ -64,6 +64,7 @@ def said_by(model: Any) -> Any:
 
 
 def main() -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it
     interrupted, found = Interrupted(), {}
     for solver in ("lbfgs", "adam"):
         model: Any = MultiTaskAlignedClassifier(solver=solver, **ENDLESS)
