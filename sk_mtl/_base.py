@@ -154,7 +154,7 @@ class BaseAligned(CallbackSupportMixin, ReadsTrainingRows):
 
     def _build(self, rows: TrainingRows, *, keep: bool) -> None:
         """Scale the features and make a net, untrained or with the weights of the last one."""
-        from sk_mtl._building import build_net
+        from sk_mtl._net_building import build_net
 
         settings = self._settings()
         if not keep:

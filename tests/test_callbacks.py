@@ -248,7 +248,7 @@ def test_callbacks_have_the_last_word_on_the_weights(
 ) -> None:
     """The estimator keeps the best score; whoever asks for the best loss gets that."""
     monkeypatch.setattr(
-        "sk_mtl._building._held_out_score", lambda net, X, y: -abs(len(net.history) - 2.0)
+        "sk_mtl._net_building._held_out_score", lambda net, X, y: -abs(len(net.history) - 2.0)
     )
     X, y, task = make_tasks()
     settings = {**SMALL, "solver": solver, "alignment_schedule": schedule, "n_iter_no_change": 3}

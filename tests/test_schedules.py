@@ -274,7 +274,7 @@ def test_the_best_epoch_of_all_stages_is_kept(solver: str, monkeypatch: pytest.M
         states.append({name: value.clone() for name, value in net.module_.state_dict().items()})
         return script[len(states) - 1]
 
-    monkeypatch.setattr("sk_mtl._building._held_out_score", scripted)
+    monkeypatch.setattr("sk_mtl._net_building._held_out_score", scripted)
     X, y, task = make_tasks()
     model = MultiTaskAlignedClassifier(
         solver=solver,

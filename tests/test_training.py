@@ -81,7 +81,7 @@ def test_early_stopping_keeps_the_best_epoch(solver: str, monkeypatch: pytest.Mo
         states.append(weights)
         return script[len(states) - 1]
 
-    monkeypatch.setattr("sk_mtl._building._held_out_score", scripted)
+    monkeypatch.setattr("sk_mtl._net_building._held_out_score", scripted)
     X, y, task = make_tasks()
     model = MultiTaskAlignedClassifier(
         solver=solver, early_stopping=True, n_iter_no_change=3, tol=1e-6, random_state=0
