@@ -7,7 +7,7 @@ from functools import reduce
 
 import numpy as np
 
-from sk_mtl._scaling import parts
+from sk_mtl._scaling import hardly_varies, parts
 from sk_mtl._tasks import Array
 
 
@@ -49,7 +49,10 @@ class FeatureMoments:
         total = np.add.reduceat(weight, starts)
         share = (weight / total[code])[:, None]
         mean = np.add.reduceat(X * share, starts, axis=0)
-        mean += np.add.reduceat((X - mean[code]) * share, starts, axis=0)  # as in InputScaler.fit
+        centred = X - mean[code]
+        variance = np.add.reduceat(centred**2 * share, starts, axis=0)
+        off = np.add.reduceat(centred * share, starts, axis=0)
+        mean = np.where(hardly_varies(variance, mean), mean + off, mean)
         rows = (X - mean[code]) * np.sqrt(weight)[:, None]
         if by_task:
             scatter = np.stack([own.T @ own for own in np.split(rows, starts[1:])])

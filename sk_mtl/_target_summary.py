@@ -12,6 +12,7 @@ from sklearn.utils.multiclass import check_classification_targets
 
 from sk_mtl._inputs import Inputs
 from sk_mtl._labels import distinct, read_labels, refuse_gaps
+from sk_mtl._scaling import hardly_varies
 from sk_mtl._tasks import Array
 from sk_mtl._value_targets import read_values
 
@@ -93,9 +94,12 @@ class ValueMoments(TargetSummary):
     def _reduced(values: Array, weight: Array) -> tuple[Array, Array]:
         total = weight.sum()
         mean = weight @ values / total
-        mean += weight @ (values - mean) / total  # as in ValueTargets
         with np.errstate(over="ignore"):  # told once all values are known
-            deviation = np.sqrt(weight @ (values - mean) ** 2 / total)
+            variance = weight @ (values - mean) ** 2 / total
+            if hardly_varies(variance, mean):
+                mean += weight @ (values - mean) / total
+                variance = weight @ (values - mean) ** 2 / total
+            deviation = np.sqrt(variance)
         return np.array([mean - deviation, mean + deviation]), np.full(2, total / 2)
 
 

@@ -12,6 +12,7 @@ from sk_mtl._features import refuse_unsquarable, short
 from sk_mtl._labels import read_labels, refuse_gaps, refuse_other_columns, refuse_unlabelled
 from sk_mtl._plan import HeadPlan
 from sk_mtl._rows import TrainingRows
+from sk_mtl._scaling import hardly_varies
 from sk_mtl._tasks import Array
 
 
@@ -69,8 +70,10 @@ class ValueTargets:
         refuse_unsquarable(values, task, ids)
         share = weight / total[task]
         mean = np.bincount(task, weights=share * values, minlength=len(ids))
-        # A sum over many rows is off by more than rounding, and constants would seem to vary.
-        mean += np.bincount(task, weights=share * (values - mean[task]), minlength=len(ids))
+        centred = values - mean[task]
+        variance: Array = np.bincount(task, weights=share * centred**2)
+        off: Array = np.bincount(task, weights=share * centred)
+        mean = np.where(hardly_varies(variance, mean), mean + off, mean)
         variance = np.bincount(task, weights=share * (values - mean[task]) ** 2)
         return cls(mean, _units(variance, total, np.abs(mean), known), group)
 

@@ -86,3 +86,11 @@ MODELS: dict[str, tuple[Callable[[], Any], dict[str, Any]]] = {
 def saved(model: str) -> bytes:
     make, good = MODELS[model]
     return pickle.dumps(make().fit(**good))
+
+
+def answers(estimator: Any, good: dict[str, Any]) -> list[Any]:
+    """What a fitted estimator says of the rows that it was fitted to."""
+    asked = {name: value for name, value in good.items() if name != "y"}
+    names = ("predict", "predict_proba", "transform")
+    said = [getattr(estimator, name)(**asked) for name in names if hasattr(estimator, name)]
+    return [*said, estimator.tasks_]

@@ -17,7 +17,21 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 
 from bad_rows import FEATURES, FURTHER, IDS, TARGETS, WEIGHTS
-from fitted_models import ADAM, FRAME, LINEAR, MODELS, SMALL, TASK, VALUES, N, X, Y, linear, saved
+from fitted_models import (
+    ADAM,
+    FRAME,
+    LINEAR,
+    MODELS,
+    SMALL,
+    TASK,
+    VALUES,
+    N,
+    X,
+    Y,
+    answers,
+    linear,
+    saved,
+)
 from sk_mtl import (
     MultiTaskAlignedClassifier,
     MultiTaskAlignedClassifierCV,
@@ -25,14 +39,6 @@ from sk_mtl import (
     MultiTaskAlignedRegressorCV,
     SVDTaskReweighter,
 )
-
-
-def answers(estimator: Any, good: dict[str, Any]) -> list[Any]:
-    """What a fitted estimator says of the rows that it was fitted to."""
-    asked = {name: value for name, value in good.items() if name != "y"}
-    names = ("predict", "predict_proba", "transform")
-    said = [getattr(estimator, name)(**asked) for name in names if hasattr(estimator, name)]
-    return [*said, estimator.tasks_]
 
 
 def arguments_of(method: str, good: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:

@@ -21,6 +21,8 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import accuracy_score, log_loss
 from sklearn.preprocessing import StandardScaler
 
+from bad_rows import NAN, put
+from fitted_models import MODELS, TASK, WIDE, N, X, Y, answers, linear, saved
 from sk_mtl import MultiTaskAlignedClassifier, MultiTaskAlignedRegressor
 from sk_mtl.datasets import (
     make_covariance_tasks,
@@ -39,7 +41,6 @@ from sk_mtl.diagnostics import (
 from sk_mtl.metrics import TaskScorer
 from sk_mtl.model_selection import LeaveOneTaskOut, TaskStratifiedKFold
 from sk_mtl.preprocessing import keep_task, melt_tasks, stack_tasks
-from test_bad_input import MODELS, NAN, TASK, WIDE, N, X, Y, answers, linear, put, saved
 
 
 class _Odd(torch.nn.Module):
