@@ -69,7 +69,7 @@ class ValueTargets:
         refuse_unlabelled(total, ids)
         refuse_unsquarable(values, task, ids)
         share = weight / total[task]
-        mean = np.bincount(task, weights=share * values, minlength=len(ids))
+        mean: Array = np.bincount(task, weights=share * values, minlength=len(ids))
         centred = values - mean[task]
         variance: Array = np.bincount(task, weights=share * centred**2)
         off: Array = np.bincount(task, weights=share * centred)
