@@ -366,7 +366,7 @@ FUNCTIONS: list[tuple[Callable[[], Any], str]] = [
     (lambda: covariance_similarity(X, X, task=TASK), r"two ways, by \['X2', 'task'\]. Pass one"),
     (lambda: covariance_similarity(X, 0 * X), r"'X2' are 0: .* Leave the task out"),
     (lambda: covariance_similarity(X, "a"), r"X of task 'X2' must be a table of numbers: got 'a'"),
-    (lambda: covariance_similarity(X, task=TASK[:3]), r"3 entries for 24 rows of X1"),
+    (lambda: covariance_similarity(X, task=TASK[:3]), r"3 entries for 24 rows. Pass one id"),
     (lambda: task_direction_similarity(X, Y, task=TASK, center="a"), r"'center' .* Got 'a'"),  # type: ignore[arg-type]
     (lambda: alignment_similarity(fitted(), X, TASK), r"has no alignment"),
     (lambda: alignment_similarity(linear(), X), r"is not fitted yet. Call 'fit'"),
