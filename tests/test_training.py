@@ -301,3 +301,13 @@ def test_a_chunk_of_tasks_without_weight_is_refused_and_nothing_is_lost() -> Non
     with pytest.raises(ValueError, match="No labelled row has a positive weight"):
         model.partial_fit(X[task == 2], y[task == 2], task=task[task == 2])
     np.testing.assert_array_equal(model.predict_proba(X, task=task), expected)
+
+
+def test_chunks_of_another_layout_are_refused() -> None:
+    X, y, _ = make_tasks()
+    wide = np.column_stack([y, 1 - y])
+    model = MultiTaskAlignedClassifier(solver="adam", random_state=0)
+    for first, then, layout in ((y, wide, "one label per row"), (wide, y, "a wide y")):
+        fitted = clone(model).partial_fit(X, first)
+        with pytest.raises(ValueError, match=rf"but the estimator was fitted on {layout}"):
+            fitted.partial_fit(X, then)
