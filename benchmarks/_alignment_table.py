@@ -5,7 +5,9 @@ from typing import Any
 
 import numpy as np
 
-Row = dict[str, Any]
+from _markdown import markdown
+from _results import Row
+
 Runs = dict[int, Row]  # seed -> the result of one method in one setting
 
 KEY = ("part", "basis", "net", "method", "seed")
@@ -121,8 +123,7 @@ def _table(rows: list[Row], methods: list[str]) -> str:
                     *(f"{mean:.1f}" for mean in _task_means(own, own.keys())),
                 )
             )
-    lines.insert(1, ("---",) * len(lines[0]))
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    return markdown(lines)
 
 
 def _gain(runs: Runs, baseline: Runs) -> str:

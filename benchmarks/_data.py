@@ -19,6 +19,9 @@ Integers = NDArray[np.int64]
 Floats = NDArray[np.floating[Any]]
 Mask = NDArray[np.bool_]
 
+FIRST_LABEL = {"mr": 0, "sst": 0, "cr": 0, "mpqa": 0, "subj": 2, "trec": 4}
+"""Text tasks whose labels mean the same have the same labels."""
+
 
 @dataclass(frozen=True)
 class Tasks:

@@ -1,11 +1,6 @@
-"""The data of the paper's experiments, split into rows to fit, to choose by and to test on.
-
-The data folder is named by the environment variable ``SK_MTL_DATA``; its default is
-``../shared/data`` relative to the root of the repository. It is not part of the package.
-"""
+"""The data of the paper's experiments, split into rows to fit, to choose by and to test on."""
 
 import gzip
-import os
 import sys
 from dataclasses import dataclass
 from functools import cache
@@ -15,13 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from _data import FIRST_LABEL, data_folder
 from _texts import text_groups
 
 Array = NDArray[Any]
 
 SENTIMENT = ("mr", "sst", "cr", "mpqa", "subj", "trec")
-FIRST_LABEL = {"mr": 0, "sst": 0, "cr": 0, "mpqa": 0, "subj": 2, "trec": 4}
-"""Tasks whose labels mean the same have the same labels."""
 
 GLUE = ("cola", "mrpc", "rte", "qnli", "sst2")
 MAX_LENGTH, N_WORD_FEATURES = 24, 100
@@ -36,15 +30,6 @@ class Sides:
     train: Array
     validation: Array
     test: Array
-
-
-def data_folder() -> Path:
-    """The data folder; the program ends with a message where there is none."""
-    default = Path(__file__).resolve().parents[1] / ".." / "shared" / "data"
-    folder = Path(os.environ.get("SK_MTL_DATA", default)).resolve()
-    if not folder.is_dir():
-        sys.exit(f"No benchmark data: {folder} is not a folder. Set SK_MTL_DATA to where it is.")
-    return folder
 
 
 def path_of(name: str) -> Path:

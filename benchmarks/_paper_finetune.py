@@ -18,8 +18,9 @@ import torch
 from torch import Tensor, nn
 
 from _paper_data import GLUE, Array, columns, glue_sides, load
-from _paper_job import Job, Row
+from _paper_job import Job
 from _paper_nets import COMMON_RATE, CommonMatrix, Params
+from _results import Row
 from sk_mtl import MultiTaskAlignedClassifier
 
 PAIRS = (("mrpc", "rte"), ("cola", "sst2"))

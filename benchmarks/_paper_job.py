@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-Row = dict[str, Any]
+from _results import Row
 
 
 @dataclass(frozen=True)

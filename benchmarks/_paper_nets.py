@@ -4,9 +4,9 @@ import math
 from functools import partial
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
+from _common_matrix import CommonMatrix
 from sk_mtl import MultiTaskAlignedClassifier
 
 Params = dict[str, Any]
@@ -63,19 +63,6 @@ class Cnn(nn.Module):
 
 
 MODULES: dict[str, type[nn.Module]] = {"LSTM": Lstm, "CNN": Cnn}
-
-
-class CommonMatrix(nn.Module):
-    """``x (I + scale D)`` with D from 0: what an alignment is, but the same for all tasks."""
-
-    def __init__(self, n_features: int, scale: float) -> None:
-        super().__init__()
-        self.deviation = nn.Parameter(torch.zeros(n_features, n_features))
-        self.scale = scale
-
-    def forward(self, rows: Tensor) -> Tensor:
-        # linear() flattens sequences, where a product of tensors would copy D for each of them.
-        return rows + self.scale * nn.functional.linear(rows, self.deviation)
 
 
 class Mlp(nn.Sequential):

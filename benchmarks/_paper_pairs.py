@@ -26,8 +26,9 @@ from _paper_data import (
     sentiment_sides,
     sequences,
 )
-from _paper_job import Job, Row
+from _paper_job import Job
 from _paper_nets import EPOCHS, GRID, PENALTIES, Params, estimator, solver_of
+from _results import Row
 from sk_mtl.diagnostics import alignment_similarity
 
 N_COMPONENTS = 64

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-Row = dict[str, Any]
+from _results import Row
+
 KEY = ("part", "setting", "seed", "method")
 
 
@@ -133,9 +134,3 @@ def _differences(ours: Row, theirs: Row) -> Any:
     """Scores of a result minus those of another with the same names, without missing ones."""
     names = ours["scores"].keys() & theirs["scores"].keys()
     return np.array([ours["scores"][n] - theirs["scores"][n] for n in ours["scores"] if n in names])
-
-
-def markdown(lines: Sequence[Sequence[str]]) -> str:
-    """A table whose first line is the header."""
-    lines = [lines[0], ("---",) * len(lines[0]), *lines[1:]]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)

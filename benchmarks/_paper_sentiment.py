@@ -6,9 +6,10 @@ from itertools import product
 import numpy as np
 
 from _paper_data import SENTIMENT
-from _paper_job import Job, Row
+from _paper_job import Job
 from _paper_nets import EPOCHS, GRID, PENALTIES, Params, estimator, solver_of
 from _paper_pairs import Task, sentiment_task
+from _results import Row
 from sk_mtl import AlignedTransferClassifier
 
 CAPACITIES = {"MLP": (1, 4, 8, 16, 32, 64, 128), "LSTM": (1, 4, 16, 64)}
@@ -83,12 +84,7 @@ def _best(
                     for X, y in sides
                 )
         tried.append((np.mean([validation for validation, _ in scores.values()]), params, scores))
-    validation, params, scores = max(tried, key=lambda one: one[0])
-    return {
-        "scores": {name: round(100 * test, 3) for name, (_, test) in scores.items()},
-        "validation": round(100 * float(validation), 3),
-        "chosen": params,
-    }
+    return _best_tried(tried)
 
 
 def transfer_jobs(seed: int, quick: bool) -> Iterator[Job]:
@@ -132,6 +128,11 @@ def _targets(net: str, seed: int, method: str) -> Row:
             model.fit(*task.train)
             scores[name] = (model.score(*task.validation), model.score(*task.test))
         tried.append((np.mean([validation for validation, _ in scores.values()]), chosen, scores))
+    return _best_tried(tried)
+
+
+def _best_tried(tried: list[tuple[float, Params, dict[str, tuple[float, float]]]]) -> Row:
+    """The test scores of what has the best mean score on validation rows."""
     validation, params, scores = max(tried, key=lambda one: one[0])
     return {
         "scores": {name: round(100 * test, 3) for name, (_, test) in scores.items()},

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from _markdown import markdown
 from _paper_pairs import (
     ALONE,
     COMMON,
@@ -15,7 +16,7 @@ from _paper_pairs import (
     Setting,
     aligned_method,
 )
-from _paper_runs import KEY, Row, Runs, key, markdown
+from _paper_runs import KEY, Runs, key
 from _paper_sentiment import ALONE as STL
 from _paper_sentiment import CAPACITIES, TRANSFER
 from _paper_sentiment import TOGETHER as MTL
@@ -25,6 +26,7 @@ from _paper_theory import METHODS as THEORY_METHODS
 from _paper_verdicts import BY_VALIDATION, R_METHODS, R_OR_NONE, SVD_METHODS, statements
 from _paper_weights import METHODS as WEIGHT_METHODS
 from _paper_weights import N_ROWS, NEVER, NOISES
+from _results import Row
 
 __all__ = ["KEY", "key", "tables"]
 

@@ -11,7 +11,8 @@ from sklearn.decomposition import TruncatedSVD
 from sklearn.metrics import roc_auc_score
 
 from _paper_data import Array, multi_label
-from _paper_job import Job, Row
+from _paper_job import Job
+from _results import Row
 from sk_mtl import MultiTaskAlignedClassifier, SVDTaskReweighter
 
 N_ROWS = {"emotions": 200, "scene": 300, "tox21": 1200, "sider": 900, "chest": 500}

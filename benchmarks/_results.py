@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from _table import Row
+Row = dict[str, Any]
 
 
 def write(path: Path, text: str) -> None:

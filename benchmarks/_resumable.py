@@ -10,9 +10,8 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from _data import Tasks, data_folder
-from _results import write, write_results
+from _results import Row, write, write_results
 from _scores import Answer, score
-from _table import Row
 
 
 def run_all(

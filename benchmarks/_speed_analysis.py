@@ -1,6 +1,5 @@
 """Task re-weighting and covariance similarity: rows 10 to 12 of the table."""
 
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -63,7 +62,7 @@ CASES = [
     Case(
         "12",
         "similarity of 100 tasks, d=384",
-        partial(_similarity),
+        _similarity,
         {"the covariances": 1.25},
     ),
 ]

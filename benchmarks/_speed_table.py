@@ -3,7 +3,8 @@
 import re
 from pathlib import Path
 
-from _table import Row, markdown
+from _markdown import markdown
+from _results import Row
 
 GUIDE = Path(__file__).resolve().parent.parent / "docs" / "guide" / "speed.md"
 BLOCK = re.compile(r"(<!-- table -->\n).*?(\n## )", re.DOTALL)

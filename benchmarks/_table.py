@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable
 from itertools import groupby
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-Row = dict[str, Any]
+from _markdown import markdown
+from _results import Row
+
 Runs = dict[int, Row]  # seed -> the result of one method on one setting
 Setting = tuple[str, int]
 
@@ -77,12 +78,6 @@ def tables(rows: Iterable[Row]) -> str:
         LEGEND,
     ]
     return "\n\n".join(parts) + "\n"
-
-
-def markdown(lines: list[tuple[str, ...]]) -> str:
-    """A table, its first line the header."""
-    ruled = [lines[0], ("---",) * len(lines[0]), *lines[1:]]
-    return "\n".join("| " + " | ".join(line) + " |" for line in ruled)
 
 
 def by_setting(rows: Iterable[Row]) -> dict[Setting, dict[str, Runs]]:

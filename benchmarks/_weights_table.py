@@ -5,7 +5,9 @@ from typing import Any
 
 import numpy as np
 
-Row = dict[str, Any]
+from _markdown import markdown
+from _results import Row
+
 Runs = dict[int, Row]  # seed -> the result of one method in one setting
 Setting = tuple[str, float, str, int]  # model, noise, data, m
 
@@ -73,7 +75,7 @@ def _means(results: dict[Setting, dict[str, Runs]], methods: list[str]) -> str:
             loss = f"{np.mean(of_data[worst]['held_out']):+.2f} ({worst})"
             means = map(_mean_and_error, per_seed)
             lines.append((model, f"{noise:.0%}", method, str(len(of_data)), *means, loss))
-    return _markdown(lines)
+    return markdown(lines)
 
 
 def _details(results: dict[Setting, dict[str, Runs]]) -> str:
@@ -91,7 +93,7 @@ def _details(results: dict[Setting, dict[str, Runs]]) -> str:
             gains = ["-"] * len(FIELDS) if method == "equal" else gains
             at = (model, f"{noise:.0%}", data, str(m), row["metric"], method)
             lines.append((*at, str(len(runs)), score, *gains, weight))
-    return _markdown(lines)
+    return markdown(lines)
 
 
 def _gains(methods: dict[str, Runs], method: str, field: str) -> list[float]:
@@ -105,9 +107,3 @@ def _mean_and_error(gains: Any) -> str:
     if len(gains) < 2:
         return "".join(f"{gain:+.2f}" for gain in gains) or "-"
     return f"{np.mean(gains):+.2f} ± {np.std(gains, ddof=1) / len(gains) ** 0.5:.2f}"
-
-
-def _markdown(lines: list[tuple[str, ...]]) -> str:
-    """A table whose first line is the header."""
-    lines = [lines[0], ("---",) * len(lines[0]), *lines[1:]]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)

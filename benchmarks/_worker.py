@@ -6,12 +6,11 @@ import traceback
 import warnings
 from collections.abc import Callable
 from multiprocessing.connection import Connection
-from typing import Any
 
 import torch
 from threadpoolctl import threadpool_limits
 
-Row = dict[str, Any]
+from _results import Row
 
 
 def run_limited(fit: Callable[[], Row], limit: int) -> Row:

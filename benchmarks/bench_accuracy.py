@@ -42,10 +42,10 @@ from _peers import (
     torchjd_upgrad,
     uncertainty,
 )
-from _results import write, write_results
+from _results import Row, write, write_results
 from _scores import Answer, score, score_tasks
 from _splits import split
-from _table import Row, tables
+from _table import tables
 from _worker import run_limited
 
 ALL = 4000

@@ -28,17 +28,17 @@ from typing import Any
 
 import numpy as np
 import sklearn
-import torch
 from scipy.stats import ortho_group
 from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import StratifiedKFold
 from threadpoolctl import threadpool_limits
-from torch import Tensor, nn
+from torch import nn
 
-from _alignment_table import KEY, Row, key, tables
-from _data import Dataset, Integers, Tasks, data_folder, load, texts
-from _results import write, write_results
+from _alignment_table import KEY, key, tables
+from _common_matrix import CommonMatrix
+from _data import FIRST_LABEL, Dataset, Integers, Tasks, data_folder, load, texts
+from _results import Row, write, write_results
 from _splits import split
 from _texts import text_groups
 from sk_mtl import AlignedTransferClassifier, MultiTaskAlignedClassifier
@@ -51,9 +51,6 @@ Fit = Callable[[Params, Tasks, Tasks], Integers]  # parameters, training rows, o
 RESULTS = Path(__file__).parent / "results" / "alignment.json"
 BASES = ("one basis", "own bases")
 """Whether all tasks have the same random rotation of their features, or each its own."""
-
-FIRST_LABEL = {"mr": 0, "sst": 0, "cr": 0, "mpqa": 0, "subj": 2, "trec": 4}
-"""Tasks whose labels mean the same have the same labels."""
 
 SOURCE = "sst"
 N_ROWS, N_SOURCE_ROWS, N_COMPONENTS, N_FOLDS = 200, 3000, 64, 3
@@ -116,18 +113,6 @@ TRANSFER: dict[str, Candidates] = {
     "R, B, A": [params | {"fine_tune_epochs": 10} for params in MATRIX],
 }
 METHODS = {"multi-task": list(MULTI_TASK), "transfer": list(TRANSFER)}
-
-
-class CommonMatrix(nn.Module):
-    """``x (I + scale D)`` with D from 0: what an alignment is, but the same for all tasks."""
-
-    def __init__(self, n_features: int, scale: float) -> None:
-        super().__init__()
-        self.deviation = nn.Parameter(torch.zeros(n_features, n_features))
-        self.scale = scale
-
-    def forward(self, rows: Tensor) -> Tensor:
-        return rows + self.scale * rows @ self.deviation
 
 
 def with_common_matrix(n_features: int, capacity: int, scale: float) -> nn.Sequential:

@@ -22,10 +22,12 @@ from sklearn.decomposition import PCA
 from _baselines import per_task
 from _data import Tasks
 from _loaders import LOADERS
+from _markdown import markdown
 from _ours import aligned, aligned_cv
+from _results import Row
 from _resumable import run_all
 from _splits import split
-from _table import Row, gain, markdown, mean
+from _table import gain, mean
 
 RESULTS = Path(__file__).parent / "results" / "components.json"
 DATA = ("polarity", "sentiment6", "amazon400", "scene", "emotions", "birds", "sider", "school")

@@ -20,9 +20,8 @@ import numpy as np
 from skorch.callbacks import Callback
 
 from _lock import only_writer
-from _results import write_results
+from _results import Row, write_results
 from _speed_clock import peak_megabytes, threads
-from _table import Row
 from sk_mtl import MultiTaskAlignedClassifier, SVDTaskReweighter
 
 RESULTS = Path(__file__).parent / "results" / "growth.json"

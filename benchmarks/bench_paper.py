@@ -39,14 +39,14 @@ from threadpoolctl import threadpool_limits
 
 import _paper_theory
 import _paper_weights
-from _paper_data import data_folder
+from _data import data_folder
 from _paper_finetune import jobs as finetune_jobs
-from _paper_job import Job, Row
+from _paper_job import Job
 from _paper_pairs import GLUE_SETTINGS, SENTIMENT_SETTINGS
 from _paper_pairs import jobs as pair_jobs
 from _paper_sentiment import capacity_jobs, transfer_jobs
 from _paper_table import KEY, key, tables
-from _results import write, write_results
+from _results import Row, write, write_results
 
 RESULTS = Path(__file__).parent / "results" / "paper.json"
 QUICK_RESULTS = RESULTS.with_name("paper_quick.json")

@@ -26,11 +26,13 @@ from sklearn.decomposition import PCA
 from _baselines import one_by_one, per_task
 from _data import Tasks
 from _loaders import LOADERS
+from _markdown import markdown
 from _ours import fitted_answers
+from _results import Row
 from _resumable import run_all
 from _scores import Answer
 from _splits import split
-from _table import Row, gain, markdown, mean
+from _table import gain, mean
 from sk_mtl import MultiTaskAlignedClassifierCV
 
 RESULTS = Path(__file__).parent / "results" / "sensors.json"

@@ -20,7 +20,7 @@ from pathlib import Path
 from statistics import median
 
 from _lock import only_writer
-from _results import write, write_results
+from _results import Row, write, write_results
 from _speed_analysis import CASES as ANALYSIS
 from _speed_cases import Case, Memory
 from _speed_clock import peak_megabytes, ratio, take_turns, threads
@@ -28,7 +28,6 @@ from _speed_search import CASES as SEARCH
 from _speed_serving import CASES as SERVING
 from _speed_table import GUIDE, table, with_table
 from _speed_training import CASES as TRAINING
-from _table import Row
 
 RESULTS = Path(__file__).parent / "results" / "speed.json"
 CASES: list[Case | Memory] = sorted(

@@ -29,10 +29,10 @@ from threadpoolctl import threadpool_limits
 from _data import Tasks, data_folder
 from _loaders import LOADERS
 from _ours import fitted_answers
-from _results import write, write_results
+from _results import Row, write, write_results
 from _scores import score_tasks
 from _splits import split
-from _weights_table import KEY, Row, key, tables
+from _weights_table import KEY, key, tables
 from sk_mtl import MultiTaskAlignedClassifier, SVDTaskReweighter
 
 RESULTS = Path(__file__).parent / "results" / "task_weights.json"

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from _markdown import markdown
 from _results import write
 from _table import (
     BASELINES,
@@ -25,7 +26,6 @@ from _table import (
     finished,
     gain,
     gains,
-    markdown,
     mean,
     task_differences,
 )

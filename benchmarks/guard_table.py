@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from _markdown import markdown
 from _results import write
 
 RESULTS = Path(__file__).parent / "results"
@@ -52,7 +53,7 @@ def table(rows: list[dict]) -> str:
     }
     settings = sorted({key[:2] for key in by_key if key[2] == "selective"})
     total = np.zeros(len(METHODS))
-    lines = [HEADER, ("---",) * len(HEADER)]
+    lines = [HEADER]
     for data, m in settings:
         seeds = [
             seed
@@ -84,9 +85,8 @@ def table(rows: list[dict]) -> str:
         kept = f"{gains[1] / gains[0]:.0%}" if gains[0] > 0 else "-"
         sizes = (data, str(m), str(len(seeds)), *(f"{gain:+.2f}" for gain in gains), kept)
         lines.append((*sizes, str(len(names)), *worst, *below))
-    text = "\n".join("| " + " | ".join(line) + " |" for line in lines)
     summed = f"Of the gains summed over all lines, selective keeps {total[1] / total[0]:.0%}."
-    return f"{text}\n\n{summed}\n\n{LEGEND}"
+    return f"{markdown(lines)}\n\n{summed}\n\n{LEGEND}"
 
 
 def _means(differences: Differences) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from _markdown import markdown
+
 ROOT = Path(__file__).resolve().parent.parent
 METHODS = {
     "per_task": "LR per task",
@@ -57,13 +59,13 @@ def means(methods: dict[str, str]) -> Iterator[tuple[str, str, str, int, list[fl
 def summary(methods: dict[str, str] = METHODS) -> str:
     """Mean scores over tasks and draws, a line per data set, the best in bold."""
     head = ["tasks", "rows a task", "metric", "draws", *methods.values()]
-    lines = [head, ["---"] * len(head)]
+    lines = [head]
     for words, size, metric, n_draws, found in means(methods):
         scores = [f"{score:.1f}" for score in found]
         best = f"{max(found):.1f}"
         scores = [f"**{score}**" if score == best else score for score in scores]
         lines.append([words, size, metric, str(n_draws), *scores])
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
+    return markdown(lines) + "\n"
 
 
 def with_summary(readme: str) -> str:

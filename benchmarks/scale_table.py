@@ -10,8 +10,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+from _markdown import markdown
 from _results import write
-from _table import markdown
 
 RESULTS = Path(__file__).parent / "results"
 GUIDE = Path(__file__).parents[1] / "docs" / "guide" / "scale.md"

@@ -152,7 +152,8 @@ class ExtensibleAligned(BaseAligned):
 
     def _train_added(self, new: TaskSet, targets: Any, rows: TrainingRows) -> End:
         from sk_mtl._added import AddedTasks, network_from_source
-        from sk_mtl._building import build_alignment, build_net
+        from sk_mtl._building import build_alignment
+        from sk_mtl._net_building import build_net
 
         fitted = self.net_.module_
         settings = self._settings() | {

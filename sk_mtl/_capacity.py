@@ -11,9 +11,9 @@ import numpy as np
 from sklearn.base import clone
 
 from sk_mtl._fold_scores import mean_and_error, score_tasks
+from sk_mtl._pandas import import_pandas
 from sk_mtl._task_data import TaskData
 from sk_mtl._tasks import Array, listing
-from sk_mtl._transfer_matrix import import_pandas
 
 
 @dataclass(frozen=True, eq=False)

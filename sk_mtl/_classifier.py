@@ -6,7 +6,7 @@ from sk_mtl._classifying import AlignedClassifier
 from sk_mtl._docs import documented
 from sk_mtl._from_chunks import FitsChunks
 from sk_mtl._parameters import AlignedParameters
-from sk_mtl._summary import LabelCounts
+from sk_mtl._target_summary import LabelCounts
 
 
 @documented

@@ -6,9 +6,8 @@ from typing import Any
 
 from sk_mtl._classifier import MultiTaskAlignedClassifier
 from sk_mtl._docs import documented
-from sk_mtl._predicting import ClassPredictions
+from sk_mtl._predicting import ClassPredictions, Probabilities
 from sk_mtl._searching import SearchedAligned
-from sk_mtl._tasks import Array
 
 
 @documented
@@ -71,7 +70,7 @@ class MultiTaskAlignedClassifierCV(ClassPredictions, SearchedAligned):
     def _publish(self, estimator: Any) -> None:
         self.classes_, self.task_classes_ = estimator.classes_, estimator.task_classes_
 
-    def predict_proba(self, X: Any, task: Any = None) -> Array | list[Array]:
+    def predict_proba(self, X: Any, task: Any = None) -> Probabilities:
         """Probability of each class.
 
         Parameters
@@ -92,5 +91,4 @@ n_tasks) or list of ndarray
             If the tasks are not named as in `fit`, or an id is unseen.
         """
         blended = self._blended(X, task)
-        found: Array | list[Array] = self.best_estimator_._of_classes(*blended)
-        return found
+        return self.best_estimator_._of_classes(*blended)

@@ -14,15 +14,13 @@ from sk_mtl._base import trains_in_batches
 from sk_mtl._class_targets import ClassTargets
 from sk_mtl._inputs import Inputs
 from sk_mtl._labels import LabelSet
-from sk_mtl._predicting import ClassPredictions
+from sk_mtl._predicting import ClassPredictions, Probabilities
 from sk_mtl._tasks import Array, TaskSet, listing
 
 if TYPE_CHECKING:
     from typing import Self
 
-    from sk_mtl._added import TaskGroup
-
-    _GroupOutputs = tuple[TaskGroup, Any, Array | None, Array]
+    from sk_mtl._fitted import GroupOutputs
 
 # Kinds of new labels beside kinds of known ones that take them in.
 _LIKE = ("iu", "ui", "if", "uf")
@@ -89,7 +87,7 @@ class AlignedClassifier(ClassPredictions, ExtensibleAligned):
         """
         return self._partial_fit(X, y, task, sample_weight, classes)
 
-    def predict_proba(self, X: Any, task: Any = None) -> Array | list[Array]:
+    def predict_proba(self, X: Any, task: Any = None) -> Probabilities:
         """Probability of each class.
 
         Parameters
@@ -116,7 +114,7 @@ n_tasks) or list of ndarray
         return self._of_classes(outputs, codes, len(features))
 
     def _of_classes(
-        self, outputs: Iterable[_GroupOutputs], codes: Array | None, n_rows: int
+        self, outputs: Iterable[GroupOutputs], codes: Array | None, n_rows: int
     ) -> Array | list[Array]:
         """Probabilities of the classes from those of the network's output columns."""
         if codes is None:

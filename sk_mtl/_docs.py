@@ -171,9 +171,8 @@ default=None
     tasks_ : ndarray of shape (n_tasks,)
     best_estimator_ : estimator
         The network, fitted to all rows: of the penalties of the best linear model, or of 0.2 if
-        these are larger, with the trunk
-        and the alignment that are best in cross-validation, or linear if these are behind the
-        average. It takes new tasks by its `add_task`.
+        these are larger, with the trunk and the alignment that are best in cross-validation, or
+        linear if these are behind the average. It takes new tasks by its `add_task`.
     network_share_ : ndarray of shape (n_tasks,)
         Its share in the predictions for each task; the rest is the average's.
     alpha_, head_alpha_ : float

@@ -42,7 +42,7 @@ def read_table(
             estimator=estimator,
             input_name=name,
         )
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         said = str(error)
         advice = _advice(X, said, name, getattr(estimator, "task_column", name))
         if not advice:
@@ -108,7 +108,7 @@ def _what_is_wrong(X: Any) -> str:
                     f"column {column!r} holds {short(value)}. Encode text and categories, turn "
                     "dates into numbers, and leave out the rest."
                 )
-    return "convert it, or leave out the columns that are not."
+    return "convert it to floats. Larger integers than 1e308 have none: divide their columns."
 
 
 def is_missing(value: Any) -> bool:

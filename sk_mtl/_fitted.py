@@ -16,6 +16,9 @@ from sk_mtl._tasks import Array, TaskSet, read_features
 if TYPE_CHECKING:
     from sk_mtl._added import AddedTasks, TaskGroup
 
+    # A group of tasks, which rows are theirs, the rows' tasks, and what was computed of them.
+    GroupOutputs = tuple[TaskGroup, Any, Array | None, Array]
+
 
 class FittedNetwork(Savable, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """Runs the networks of all tasks, those added after fit included."""
@@ -51,7 +54,7 @@ class FittedNetwork(Savable, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         compute: Callable[..., Any],
         *,
         of_outputs: bool = False,
-    ) -> Iterator[tuple[TaskGroup, Any, Array | None, Array]]:
+    ) -> Iterator[GroupOutputs]:
         """``compute(network, rows, task)`` of every group of tasks that the rows belong to.
 
         See `sk_mtl._running.run`.

@@ -18,6 +18,7 @@ from sk_mtl._inputs import Inputs, read_inputs
 from sk_mtl._labels import read_labels
 from sk_mtl._rows import TrainingRows
 from sk_mtl._summary import Summary, above_labels
+from sk_mtl._target_summary import TargetSummary
 from sk_mtl._tasks import listing
 from sk_mtl._undo import all_or_nothing
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 class FitsChunks(BaseAligned):
     """Goes several times over rows that come in chunks."""
 
-    _target_summary: ClassVar[Any]  # LabelCounts or ValueMoments
+    _target_summary: ClassVar[type[TargetSummary]]
 
     @available_if(trains_in_batches)
     @_fit_context(prefer_skip_nested_validation=True)

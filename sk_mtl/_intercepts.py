@@ -30,11 +30,9 @@ def bias_variances(counts: Array, plan: HeadPlan, expected: Array | None = None)
     """
     n_columns = plan.is_open.shape[1]
     variances = np.full((2, plan.n_families, n_columns), _LEAST_VARIANCE)
-    share = (counts[..., 0] + 0.5) / (counts.sum(axis=2) + 1)
-    log_odds = np.log(share) - np.log1p(-share)
+    log_odds, sampling = _log_odds(counts[..., 0], counts[..., 1])
     if expected is not None:
         log_odds = log_odds - expected[plan.family]
-    sampling = 1 / (np.maximum(counts.sum(axis=2), 1) * share * (1 - share))
     open_weights = plan.is_open & plan.has_weights
     for f in range(plan.n_families):
         for column in range(n_columns):
@@ -56,7 +54,11 @@ def _moments(log_odds: Array, sampling: Array) -> tuple[float, float]:
 
 def spread_of_log_odds(positive: Array, negative: Array) -> tuple[float, float]:
     """The same variances for one column of one family, from weighted counts by task."""
-    share = (positive + 0.5) / (positive + negative + 1)
-    log_odds = np.log(share) - np.log1p(-share)
-    sampling = 1 / (np.maximum(positive + negative, 1) * share * (1 - share))
-    return _moments(log_odds, sampling)
+    return _moments(*_log_odds(positive, negative))
+
+
+def _log_odds(positive: Array, negative: Array) -> tuple[Array, Array]:
+    """Log-odds from weighted counts, and the variances of their noise."""
+    total = positive + negative
+    share = (positive + 0.5) / (total + 1)
+    return np.log(share) - np.log1p(-share), 1 / (np.maximum(total, 1) * share * (1 - share))

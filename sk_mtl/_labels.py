@@ -135,6 +135,33 @@ def read_labels(column: Array, what: str) -> tuple[Array, npt.NDArray[np.bool_]]
     return values, labelled
 
 
+def refuse_gaps(labelled: npt.NDArray[np.bool_], of_task: str = "") -> None:
+    """Every stacked row must hold a label."""
+    if not labelled.all():
+        raise ValueError(
+            f"Input y contains NaN: {(~labelled).sum()} rows{of_task} have no label. Drop them, or "
+            "pass a wide y with one column per task."
+        )
+
+
+def refuse_unlabelled(n_labels: Sequence[float] | Array, ids: Array) -> None:
+    """Every task must have a label; ``n_labels`` are their numbers, or weights."""
+    empty = [name for name, n in zip(ids.tolist(), n_labels, strict=True) if not n]
+    if empty:
+        raise ValueError(
+            f"The tasks {listing(empty)} have no labelled row. Leave them out, or label a row."
+        )
+
+
+def refuse_other_columns(columns: list[Array], ids: Array) -> None:
+    """A wide ``y`` must have as many columns as the one that was fitted."""
+    if len(columns) != len(ids):
+        raise ValueError(
+            f"y has {len(columns)} column(s), but the estimator was fitted on {len(ids)}, one "
+            f"per task: {listing(ids)}."
+        )
+
+
 @dataclass(frozen=True)
 class LabelSet:
     """The classes that each task's labels come from.
@@ -156,17 +183,13 @@ class LabelSet:
     ) -> LabelSet:
         """From stacked rows: every row must hold a label. ``known`` are other tasks' classes."""
         values, labelled = read_labels(column, "y")
-        if not labelled.all():
-            raise ValueError(
-                f"Input y contains NaN: {(~labelled).sum()} rows have no label. Drop them, or "
-                "pass a wide y with one column per task."
-            )
+        refuse_gaps(labelled)
         check_classification_targets(values)
         union = distinct(values)
         codes = np.searchsorted(union, values)
         pairs = np.flatnonzero(np.bincount(task * len(union) + codes))
         per_task = [union[pairs[pairs // len(union) == t] % len(union)] for t in range(len(ids))]
-        _refuse_unlabelled(per_task, ids)
+        refuse_unlabelled([len(classes) for classes in per_task], ids)
         per_task = _complete_lone_classes(per_task, known)
         return cls(per_task, np.unique(np.concatenate(per_task)))
 
@@ -179,7 +202,7 @@ class LabelSet:
             if len(values):
                 check_classification_targets(values)
             per_task.append(np.unique(values))
-        _refuse_unlabelled(per_task, ids)
+        refuse_unlabelled([len(classes) for classes in per_task], ids)
         return cls(_complete_lone_classes(per_task), np.empty(0))
 
     @classmethod
@@ -215,8 +238,7 @@ class LabelSet:
     def encode_rows(self, column: Array, task: Codes, ids: Array) -> Codes:
         """Codes of stacked labels within their row's task."""
         values, labelled = read_labels(column, "y")
-        if not labelled.all():
-            raise ValueError(f"Input y contains NaN: {(~labelled).sum()} rows have no label.")
+        refuse_gaps(labelled)
         codes = _lookup(values, self.union)
         table = np.full((len(self.per_task), len(self.union) + 1), MISSING, dtype=np.intp)
         for t, classes in enumerate(self.per_task):
@@ -233,11 +255,7 @@ class LabelSet:
 
     def encode_columns(self, columns: list[Array], ids: Array) -> Codes:
         """Codes of a wide ``y``, of shape (n_rows, n_tasks), `MISSING` where there is no label."""
-        if len(columns) != len(ids):
-            raise ValueError(
-                f"y has {len(columns)} column(s), but the estimator was fitted on {len(ids)}, one "
-                f"per task: {listing(ids)}."
-            )
+        refuse_other_columns(columns, ids)
         codes = np.full((len(columns[0]), len(columns)), MISSING, dtype=np.intp)
         for t, (column, name) in enumerate(zip(columns, ids.tolist(), strict=True)):
             values, labelled = read_labels(column, f"column {name!r} of y")
@@ -285,14 +303,6 @@ def _lookup(values: Array, classes: Array) -> Codes:
     seen = distinct(values)
     codes = np.array([known.get(label, len(known)) for label in seen.tolist()], dtype=np.intp)
     return codes[np.searchsorted(seen, values)]
-
-
-def _refuse_unlabelled(per_task: list[Array], ids: Array) -> None:
-    empty = [name for name, classes in zip(ids.tolist(), per_task, strict=True) if not len(classes)]
-    if empty:
-        raise ValueError(
-            f"The tasks {listing(empty)} have no labelled row. Leave them out, or label a row."
-        )
 
 
 def _complete_lone_classes(per_task: list[Array], known: Sequence[Array] = ()) -> list[Array]:

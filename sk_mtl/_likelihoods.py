@@ -8,13 +8,13 @@ import numpy as np
 
 from sk_mtl._tasks import Array
 
-_LEAST = 1e-6  # probability that a model is taken to give to any label
+LEAST = 1e-6  # probability that a model is taken to give to any label
 
 
 def of_classes(probability: Array, column: Array, weight: Array) -> Array:
     """Of the columns that are the entries' classes, from probabilities of all columns."""
     given = np.take_along_axis(probability, column[:, None].astype(np.intp), axis=1)[:, 0]
-    return np.asarray(np.log(np.maximum(given, _LEAST)))
+    return np.asarray(np.log(np.maximum(given, LEAST)))
 
 
 def of_values(predicted: Array, value: Array, weight: Array) -> Array:

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from sk_mtl._added import AddedTasks
 from sk_mtl._alignment import Alignment, DiagonalAlignment, FullAlignment, LowRankAlignment
-from sk_mtl._building import build_net, usable_device
 from sk_mtl._heads import GivenHeads, TaskHeads
+from sk_mtl._net_building import build_net, usable_device
 from sk_mtl._network import AlignedNetwork
 from sk_mtl._plan import HeadPlan
 from sk_mtl._shared import SharedModule, fully_connected, shared_by

@@ -15,10 +15,9 @@ class HeadPlan:
     """Which tasks share a head, and which output column stands for which class of which task.
 
     Tasks of one group whose label sets agree for the most part form a *family*: they share a
-    head. A family
-    of two classes needs one column only, the log-odds of the second class. Where all families
-    are such, there is a single column; otherwise the first column of a binary family stays at 0.
-    Regression has one family and a single column.
+    head. A family of two classes needs one column only, the log-odds of the second class. Where
+    all families are such, there is a single column; otherwise the first column of a binary family
+    stays at 0. Regression has a family in each group, and a single column.
 
     Attributes
     ----------

@@ -8,18 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from sk_mtl._plotting import (
-    check_axes,
-    check_square,
-    check_tasks,
-    heat_map,
-    heat_map_size,
-    import_pyplot,
-    key,
-    name_ticks,
-    write_values,
-)
-from sk_mtl._similarity import _tables, alignment_similarity, covariance_similarity
+from sk_mtl._heat_maps import check_square, heat_map, heat_map_size, key, write_values
+from sk_mtl._plotting import check_axes, check_tasks, import_pyplot, name_ticks
+from sk_mtl._similarity import alignment_similarity, covariance_similarity, tables_of_tasks
 
 if TYPE_CHECKING:
     from typing import Self
@@ -199,7 +190,7 @@ class CovarianceSimilarityDisplay:
             As `covariance_similarity`.
         """
         import_pyplot(f"{cls.__name__}.from_data")
-        tables = _tables(X, None, y, task, task_column)
+        tables = tables_of_tasks(X, None, y, task, task_column)
         similarity = covariance_similarity(tables, energy=energy)
         return cls(similarity, tasks=list(tables)).plot(ax, **plot_kw)
 

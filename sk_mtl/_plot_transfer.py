@@ -7,20 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sk_mtl._plotting import (
-    check_axes,
-    check_square,
-    check_tasks,
-    heat_map,
-    heat_map_size,
-    import_pyplot,
-    ink,
-    key,
-    name_ticks,
-    score_label,
-    signed,
-    write_values,
-)
+from sk_mtl._heat_maps import check_square, heat_map, heat_map_size, ink, key, signed, write_values
+from sk_mtl._plotting import check_axes, check_tasks, import_pyplot, name_ticks, score_label
 from sk_mtl._tasks import Array
 from sk_mtl._transfer_matrix import TransferMatrix, transfer_matrix
 

@@ -14,6 +14,9 @@ from sk_mtl._labels import columns_as_array, read_columns, read_labels
 from sk_mtl._tasks import Array, TaskSet
 from sk_mtl._value_targets import read_values
 
+# An array, or of some wide y a list of them: a union would have every caller tell them apart.
+Probabilities = Array | Any
+
 
 class ClassPredictions(ClassifierMixin):
     """Labels and accuracy from the probabilities of a classifier of several tasks."""

@@ -16,16 +16,14 @@ from sk_mtl._from_chunks import FitsChunks
 from sk_mtl._inputs import Inputs
 from sk_mtl._parameters import AlignedParameters
 from sk_mtl._predicting import ValuePredictions
-from sk_mtl._summary import ValueMoments
+from sk_mtl._target_summary import ValueMoments
 from sk_mtl._tasks import Array, TaskSet
 from sk_mtl._value_targets import ValueTargets
 
 if TYPE_CHECKING:
     from typing import Self
 
-    from sk_mtl._added import TaskGroup
-
-    _GroupOutputs = tuple[TaskGroup, Any, Array | None, Array]
+    from sk_mtl._fitted import GroupOutputs
 
 
 @documented
@@ -164,7 +162,7 @@ class MultiTaskAlignedRegressor(FitsChunks, ValuePredictions, ExtensibleAligned,
         return self._of_values(outputs, codes, len(features))
 
     def _of_values(
-        self, outputs: Iterable[_GroupOutputs], codes: Array | None, n_rows: int
+        self, outputs: Iterable[GroupOutputs], codes: Array | None, n_rows: int
     ) -> Array:
         """Values in the users' units from the network's outputs."""
         if codes is None:

@@ -11,9 +11,10 @@ import numpy as np
 from scipy.stats import t as students_t
 
 from sk_mtl._likeness import likeness
+from sk_mtl._pandas import import_pandas
 from sk_mtl._task_data import TaskData
 from sk_mtl._tasks import Array
-from sk_mtl._transfer_matrix import TransferMatrix, import_pandas, measure_transfer
+from sk_mtl._transfer_matrix import TransferMatrix, measure_transfer
 from sk_mtl._verdicts import (
     ADVICE,
     ADVICE_WITHOUT_LOSS,

@@ -53,6 +53,11 @@ class InputScaler:
         mean = sum((share[part] @ X[part] for part in parts(X)), np.zeros(n_features))
         rows = _fewer_rows(X, mean, share)
         variance = np.einsum("ij,ij->j", rows, rows)
+        if hardly_varies(variance, mean).any():
+            off = sum((share[part] @ (X[part] - mean) for part in parts(X)), np.zeros(n_features))
+            mean = np.where(hardly_varies(variance, mean), mean + off, mean)
+            rows = _fewer_rows(X, mean, share)
+            variance = np.einsum("ij,ij->j", rows, rows)
         constant = variance <= (_ROUNDING * np.abs(mean)) ** 2
         rows[:, constant] = variance[constant] = 0
         deviation: Floats = np.ones(n_features)
@@ -93,6 +98,14 @@ class InputScaler:
             for scaler in (other, self)
         )
         return np.asarray(np.linalg.pinv(theirs) @ own)
+
+
+def hardly_varies(variance: Floats, mean: Floats) -> npt.NDArray[np.bool_]:
+    """Whether a variance may be that of a constant about a mean that is not quite its value.
+
+    A sum over many rows is off by more than a rounding error.
+    """
+    return np.asarray((variance > 0) & (variance <= (1e-8 * np.abs(mean)) ** 2))
 
 
 def every_position(

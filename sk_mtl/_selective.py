@@ -13,94 +13,25 @@ import numpy as np
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, _fit_context, clone
 from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.metrics import get_scorer, get_scorer_names
-from sklearn.model_selection import KFold, check_cv
 from sklearn.utils import _safe_indexing, check_random_state
 from sklearn.utils._param_validation import HasMethods, StrOptions
 from sklearn.utils.parallel import Parallel, delayed
-from sklearn.utils.validation import (
-    _num_samples,
-    check_array,
-    check_is_fitted,
-    validate_data,
-)
+from sklearn.utils.validation import check_is_fitted
 
 from sk_mtl._blending import posterior_weights, shrunken_gains
-from sk_mtl._folds import named_folds
-from sk_mtl._labels import columns_as_array, read_columns
+from sk_mtl._labels import columns_as_array, read_columns, refuse_gaps, refuse_unlabelled
 from sk_mtl._saving import Savable
+from sk_mtl._selective_data import NamedRows, SelectiveData, TaskRows
 from sk_mtl._task_model import UndefinedScoreError
-from sk_mtl._tasks import Array, Route, TaskSet, split_column
-from sk_mtl._telling import refuse_unnamed_column, told_tasks
+from sk_mtl._tasks import Array, Route, TaskSet
 from sk_mtl._undo import all_or_nothing
 from sk_mtl._weights import read_sample_weight
-from sk_mtl.model_selection import TaskStratifiedKFold
 
 if TYPE_CHECKING:
     from typing import Self
 
 # A task, which of its rows were held out, and what both models say of them.
 _HeldOut = tuple[int, Array, Array, Array]
-
-
-@dataclass(frozen=True)
-class _Task:
-    """The labelled rows of one task: their numbers among all rows, labels and weights."""
-
-    rows: Array
-    labels: Array
-    weight: Array
-
-    def take(self, which: Array) -> _Task:
-        return _Task(self.rows[which], self.labels[which], self.weight[which])
-
-
-@dataclass(frozen=True)
-class _Named:
-    """Rows, and how their tasks are known.
-
-    Attributes
-    ----------
-    X : table
-        As the multi-task estimator takes it.
-    features : table
-        Without the task column.
-    ids : ndarray of shape (n_rows,) or None
-    told : bool
-        Whether the multi-task estimator takes the ids as ``task=``.
-    """
-
-    X: Any
-    features: Any
-    ids: Array | None
-    told: bool
-
-    def telling(self, rows: Any) -> dict[str, Any]:
-        """The keyword that tells the multi-task estimator of some rows' tasks, if it needs one."""
-        return {"task": self.ids[rows]} if self.told and self.ids is not None else {}
-
-
-@dataclass(frozen=True)
-class _Data:
-    """Rows of all tasks, of which any can be fitted.
-
-    Attributes
-    ----------
-    named : _Named
-    columns : list of ndarray
-        The columns of ``y``.
-    weight : ndarray or None
-    tasks : list of _Task
-    """
-
-    named: _Named
-    columns: list[Array]
-    weight: Array | None
-    tasks: list[_Task]
-
-    @property
-    def rows(self) -> Array:
-        """The rows that have a label of some task."""
-        return np.unique(np.concatenate([task.rows for task in self.tasks]))
 
 
 @dataclass(frozen=True)
@@ -173,7 +104,7 @@ class SelectiveTransfer(Savable, MetaEstimatorMixin, BaseEstimator, metaclass=AB
 
     @abstractmethod
     def _likelihood(
-        self, shares: Array, multi: Array, single: Array, t: int, task: _Task
+        self, shares: Array, multi: Array, single: Array, t: int, task: TaskRows
     ) -> tuple[Array, Array]:
         """Log-likelihood of the labels under each share, and each row's gain; NaN if unknown."""
 
@@ -213,15 +144,15 @@ class SelectiveTransfer(Savable, MetaEstimatorMixin, BaseEstimator, metaclass=AB
             self._multi = self.multi_task
             if self.multi_task is None:
                 self._multi = self._default(int(random.randint(np.iinfo(np.int32).max)))
-            data, tasks = self._read(X, y, task, sample_weight)
-            folds = list(self._folds(data, random))
+            data = self._read(X, y, task, sample_weight)
+            folds = list(data.folds(self.cv, random))
             held_out = Parallel(n_jobs=self.n_jobs)(
                 delayed(self._held_out)(data, train, test) for train, test in folds
             )
             self._weigh(data, held_out)
             self.multi_task_ = self._fit_multi(data, data.rows).estimator
-            self.single_task_ = [self._fit_single(data, task, task.rows) for task in data.tasks]
-            self._tasks = tasks
+            self.single_task_ = [self._fit_single(data, task, task.rows) for task in data.of_task]
+            self._tasks = data.tasks
         return self
 
     def _check_estimators(self) -> None:
@@ -236,102 +167,49 @@ class SelectiveTransfer(Savable, MetaEstimatorMixin, BaseEstimator, metaclass=AB
                     "that has, or wrap it in scikit-learn's CalibratedClassifierCV."
                 )
 
-    def _read(self, X: Any, y: Any, task: Any, sample_weight: Any) -> tuple[_Data, TaskSet]:
-        named = self._split(X, task, reset=True)
-        ids, n_rows = named.ids, _num_samples(named.X)
-        columns, names = read_columns(y, n_rows)
-        if names is not None and ids is not None:
-            raise ValueError(
-                f"y has {len(columns)} columns, which are tasks, and the rows name tasks as well. "
-                "Pass one label per row, or drop the task ids."
-            )
+    def _read(self, X: Any, y: Any, task: Any, sample_weight: Any) -> SelectiveData:
+        """Check everything that came from the user, and learn tasks and labels."""
+        named = NamedRows.of(self, X, task, reset=True)
+        columns, names = read_columns(y, len(named))
         weight = None
         if sample_weight is not None:
             weight = read_sample_weight(sample_weight, named.X)
-        counted = np.flatnonzero(np.ones(n_rows) if weight is None else weight)
-        ids_counted = None if ids is None else ids[counted]
-        if names is not None:
-            tasks = TaskSet(names, "wide")
-        else:
-            route: Route = "keyword" if self.task_column is None else "column"
-            tasks = TaskSet(np.array([0]), "none")
-            if ids_counted is not None:
-                tasks = TaskSet(np.unique(ids_counted), route)
-        codes = tasks.encode(ids_counted, len(counted))
-        counted_columns = [column[counted] for column in columns]
-        self._learn_labels(counted_columns, codes, tasks)
+        counted = np.flatnonzero(np.ones(len(named)) if weight is None else weight)
+        ids = None if named.ids is None else named.ids[counted]
+        tasks = TaskSet.of(names, ids, self._route(ids))
+        codes = tasks.encode(ids, len(counted))
+        self._learn_labels([column[counted] for column in columns], codes, tasks)
         self.tasks_ = tasks.ids
-        of_tasks = []
+        of_task = []
         for t, name in enumerate(tasks.ids.tolist()):
-            column = columns[t if tasks.wide else 0]
             rows = counted if codes is None else counted[codes == t]
-            labels, labelled = self._read_labels(column[rows], f"y of task {name!r}")
-            if not labelled.all() and not tasks.wide:
-                raise ValueError(
-                    f"Input y contains NaN: {(~labelled).sum()} rows of task {name!r} have no "
-                    "label. Drop them, or pass a wide y with one column per task."
-                )
+            column = columns[t if tasks.wide else 0][rows]
+            labels, labelled = self._read_labels(column, f"y of task {name!r}")
+            if not tasks.wide:
+                refuse_gaps(labelled, f" of task {name!r}")
             rows = rows[labelled]
-            if not len(rows):
-                raise ValueError(
-                    f"The task {name!r} has no labelled row of positive weight. Leave it out."
-                )
-            own = np.ones(len(rows)) if weight is None else weight[rows]
-            of_tasks.append(_Task(rows, labels, own))
-        return _Data(named, columns, weight, of_tasks), tasks
+            of_task.append(
+                TaskRows(rows, labels, np.ones(len(rows)) if weight is None else weight[rows])
+            )
+        refuse_unlabelled([len(own.rows) for own in of_task], tasks.ids)
+        return SelectiveData(named, columns, weight, tasks, of_task)
 
-    def _split(self, X: Any, task: Any, *, reset: bool) -> _Named:
-        if not hasattr(X, "columns"):
-            X = check_array(X, dtype=None, ensure_all_finite=False, estimator=self)
-        validate_data(self, X, reset=reset, skip_check_array=True)
-        features, column = X, self.task_column
-        if column is None:
-            column = getattr(self._multi, "task_column", None)
-        if column is not None and task is None:
-            features, _ = split_column(X, column)
-            if isinstance(features, np.ndarray) and features.dtype == object:
-                features = check_array(features, dtype="numeric", ensure_all_finite=False)
-        X, ids, told, left = told_tasks(self._multi, X, task, self.task_column)
-        refuse_unnamed_column(self._multi, ids)
-        if ids is not None and len(ids) != _num_samples(X):
-            raise ValueError(f"task has {len(ids)} entries for {_num_samples(X)} rows of X.")
-        if left is None and column is not None:
-            X = features
-        return _Named(X, features, ids, told)
+    def _route(self, ids: Array | None) -> Route:
+        if ids is None:
+            return "none"
+        return "keyword" if self.task_column is None else "column"
 
-    def _folds(self, data: _Data, random: np.random.RandomState) -> Iterator[tuple[Array, Array]]:
-        """Numbers of the rows to train on, and of those held out."""
-        used = data.rows
-        if not isinstance(self.cv, Integral):
-            target = data.columns[0] if len(data.columns) == 1 else None
-            found = check_cv(self.cv, target).split(data.named.X, target)
-            for train, test in named_folds(found, _num_samples(data.named.X)):
-                yield np.intersect1d(train, used), np.intersect1d(test, used)
-            return
-        seed = int(random.randint(np.iinfo(np.int32).max))
-        n_splits = min(int(self.cv), len(used))
-        if n_splits < 2:
-            return
-        if len(data.columns) > 1:
-            folds = KFold(n_splits, shuffle=True, random_state=seed).split(used)
-        else:
-            ids = np.zeros(len(used), dtype=int) if data.named.ids is None else data.named.ids[used]
-            splitter = TaskStratifiedKFold(n_splits, random_state=seed)
-            folds = splitter.split(used, data.columns[0][used], task=ids)
-        for train, test in folds:
-            yield used[train], used[test]
-
-    def _fit_multi(self, data: _Data, rows: Array) -> _MultiTaskModel:
+    def _fit_multi(self, data: SelectiveData, rows: Array) -> _MultiTaskModel:
         """The multi-task estimator, fitted to some rows."""
-        inside = np.zeros(_num_samples(data.named.X), dtype=bool)
+        inside = np.zeros(len(data.named), dtype=bool)
         inside[rows] = True
-        seen = [t for t, task in enumerate(data.tasks) if inside[task.rows].any()]
+        seen = [t for t, task in enumerate(data.of_task) if inside[task.rows].any()]
         columns = data.columns
-        if len(columns) > 1:
+        if data.tasks.wide:
             columns = [columns[t] for t in seen]
-        if len(data.columns) > 1 and len(columns) == 1:  # no longer wide: no gaps
-            of_task = data.tasks[seen[0]].rows
-            rows = of_task[inside[of_task]]
+            if len(seen) == 1:  # no longer wide: no gaps
+                of_task = data.of_task[seen[0]].rows
+                rows = of_task[inside[of_task]]
         columns = [column[rows] for column in columns]
         y = columns[0] if len(columns) == 1 else columns_as_array(columns)
         told = data.named.telling(rows)
@@ -340,7 +218,7 @@ class SelectiveTransfer(Savable, MetaEstimatorMixin, BaseEstimator, metaclass=AB
         model = clone(self._multi).fit(_safe_indexing(data.named.X, rows), y, **told)
         return _MultiTaskModel(model, seen)
 
-    def _fit_single(self, data: _Data, task: _Task, rows: Array) -> Any:
+    def _fit_single(self, data: SelectiveData, task: TaskRows, rows: Array) -> Any:
         """The single-task estimator, fitted to some of a task's rows; None if it cannot be."""
         own = np.isin(task.rows, rows)
         labels = task.labels[own]
@@ -354,11 +232,11 @@ class SelectiveTransfer(Savable, MetaEstimatorMixin, BaseEstimator, metaclass=AB
     def _can_fit(self, labels: Array) -> bool:
         return len(labels) > 0
 
-    def _held_out(self, data: _Data, train: Array, test: Array) -> list[_HeldOut]:
+    def _held_out(self, data: SelectiveData, train: Array, test: Array) -> list[_HeldOut]:
         """Of each task with rows on both sides: which rows, and what both models say of them."""
         multi = self._fit_multi(data, train)
-        tested = {t: np.flatnonzero(np.isin(data.tasks[t].rows, test)) for t in multi.seen}
-        asked = [data.tasks[t].rows[which] for t, which in tested.items() if len(which)]
+        tested = {t: np.flatnonzero(np.isin(data.of_task[t].rows, test)) for t in multi.seen}
+        asked = [data.of_task[t].rows[which] for t, which in tested.items() if len(which)]
         if not asked:
             return []
         every = np.unique(np.concatenate(asked))
@@ -367,35 +245,35 @@ class SelectiveTransfer(Savable, MetaEstimatorMixin, BaseEstimator, metaclass=AB
         own = data.named.X if self.single_task is None else data.named.features
         found = []
         for position, (t, which) in enumerate(tested.items()):
-            task = data.tasks[t]
+            task = data.of_task[t]
             single = self._fit_single(data, task, train) if len(which) else None
             if single is None:
                 continue
             rows = task.rows[which]
-            at = position if len(data.columns) > 1 and len(multi.seen) > 1 else None
+            at = position if data.tasks.wide and len(multi.seen) > 1 else None
             by_multi = self._pick(said, multi.estimator, np.searchsorted(every, rows), t, at)
             by_single = self._ask(single, _safe_indexing(own, rows), {})
             by_single = self._pick(by_single, single, slice(None), t, None)
             found.append((t, which, by_multi, by_single))
         return found
 
-    def _weigh(self, data: _Data, held_out: list[list[_HeldOut]]) -> None:
+    def _weigh(self, data: SelectiveData, held_out: list[list[_HeldOut]]) -> None:
         """Set the share of the multi-task model in every task, and what speaks for it."""
         if self.scoring is None:
             share = self._by_likelihood(data, held_out)
         else:
             share = self._by_score(data, held_out)
-        alone = [self._can_fit(task.labels) for task in data.tasks]
+        alone = [self._can_fit(task.labels) for task in data.of_task]
         self.weight_ = np.where(alone, np.round(share, 2), 1.0)
         names = np.array(["single_task", "blend", "multi_task"])
         self.choice_ = names[1 + (self.weight_ == 1).astype(int) - (self.weight_ == 0)]
 
-    def _by_likelihood(self, data: _Data, held_out: list[list[_HeldOut]]) -> Array:
+    def _by_likelihood(self, data: SelectiveData, held_out: list[list[_HeldOut]]) -> Array:
         shares = np.linspace(0, 1, 11 if self.blend else 2)
-        likelihood = np.zeros((len(data.tasks), len(shares)))
-        self.transfer_gain_ = np.zeros(len(data.tasks))
-        self.transfer_gain_se_ = np.full(len(data.tasks), np.inf)
-        for t, task in enumerate(data.tasks):
+        likelihood = np.zeros((len(data.of_task), len(shares)))
+        self.transfer_gain_ = np.zeros(len(data.of_task))
+        self.transfer_gain_se_ = np.full(len(data.of_task), np.inf)
+        for t, task in enumerate(data.of_task):
             parts = [part[1:] for fold in held_out for part in fold if part[0] == t]
             if not parts:
                 continue
@@ -412,14 +290,14 @@ class SelectiveTransfer(Savable, MetaEstimatorMixin, BaseEstimator, metaclass=AB
         share = posterior_weights(likelihood) @ shares
         return np.asarray(share if self.blend else np.round(share))
 
-    def _by_score(self, data: _Data, held_out: list[list[_HeldOut]]) -> Array:
+    def _by_score(self, data: SelectiveData, held_out: list[list[_HeldOut]]) -> Array:
         shares = np.linspace(0, 1, 5 if self.blend else 2)
         scorer = get_scorer(self.scoring)
-        scores = np.full((len(held_out), len(data.tasks), len(shares)), np.nan)
+        scores = np.full((len(held_out), len(data.of_task), len(shares)), np.nan)
         n_rows = np.zeros(scores.shape[:2])
         for f, fold in enumerate(held_out):
             for t, tested, multi, single in fold:
-                task = data.tasks[t].take(tested)
+                task = data.of_task[t].take(tested)
                 n_rows[f, t] = len(tested)
                 for c, share in enumerate(shares):
                     blended = np.nan_to_num(share * multi + (1 - share) * single)
@@ -441,9 +319,9 @@ class SelectiveTransfer(Savable, MetaEstimatorMixin, BaseEstimator, metaclass=AB
     def _blended(self, X: Any, task: Any) -> Iterator[tuple[int, Any, Array]]:
         """Of each task: its rows, and what both models say of them, blended."""
         check_is_fitted(self)
-        named = self._split(X, task, reset=False)
+        named = NamedRows.of(self, X, task, reset=False)
         own = named.X if self.single_task is None else named.features
-        codes = self._tasks.encode(named.ids, _num_samples(named.X))
+        codes = self._tasks.encode(named.ids, len(named))
         asked = np.arange(len(self.tasks_)) if codes is None else np.unique(codes)
         said = None
         if self.weight_[asked].any():

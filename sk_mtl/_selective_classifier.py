@@ -11,12 +11,12 @@ from sk_mtl._blending import of_probabilities
 from sk_mtl._classifier import MultiTaskAlignedClassifier
 from sk_mtl._docs import documented
 from sk_mtl._labels import LabelSet, read_labels
-from sk_mtl._predicting import ClassPredictions
+from sk_mtl._likelihoods import LEAST
+from sk_mtl._predicting import ClassPredictions, Probabilities
 from sk_mtl._selective import SelectiveTransfer
+from sk_mtl._selective_data import TaskRows
 from sk_mtl._task_model import UndefinedScoreError
 from sk_mtl._tasks import Array, TaskSet
-
-_LEAST = 1e-6  # probability that a model is taken to give to any label
 
 
 @documented
@@ -120,12 +120,12 @@ class SelectiveTransferClassifier(ClassPredictions, SelectiveTransfer):
         return _of_classes(self.task_classes_[t], probability, model.classes_[at])
 
     def _likelihood(
-        self, shares: Array, multi: Array, single: Array, t: int, task: Any
+        self, shares: Array, multi: Array, single: Array, t: int, task: TaskRows
     ) -> tuple[Array, Array]:
         column = np.searchsorted(self.task_classes_[t], task.labels)
         given = np.stack([multi, single])[:, np.arange(len(column)), column]
         known = ~np.isnan(given).any(axis=0)  # a model may have seen no row of a class
-        of_multi, of_single = given[:, known].clip(_LEAST)
+        of_multi, of_single = given[:, known].clip(LEAST)
         gains = np.full(len(known), np.nan)
         gains[known] = np.log(of_multi) - np.log(of_single)
         return of_probabilities(shares, of_multi, of_single, task.weight[known]), gains
@@ -133,7 +133,7 @@ class SelectiveTransferClassifier(ClassPredictions, SelectiveTransfer):
     def _as_estimator(self, response: Array, t: int, labels: Array) -> Any:
         return _Answered(response, self.task_classes_[t], len(np.unique(labels)))
 
-    def predict_proba(self, X: Any, task: Any = None) -> Array | list[Array]:
+    def predict_proba(self, X: Any, task: Any = None) -> Probabilities:
         """Probability of each class.
 
         Parameters
@@ -191,6 +191,3 @@ class _Answered(ClassifierMixin, BaseEstimator):
         if self.n_shown < len(self.classes_):
             raise UndefinedScoreError
         return np.asarray(self.response / self.response.sum(axis=1, keepdims=True))
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return True

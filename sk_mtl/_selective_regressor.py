@@ -12,6 +12,7 @@ from sk_mtl._docs import documented
 from sk_mtl._predicting import ValuePredictions
 from sk_mtl._regressor import MultiTaskAlignedRegressor
 from sk_mtl._selective import SelectiveTransfer
+from sk_mtl._selective_data import TaskRows
 from sk_mtl._tasks import Array, TaskSet
 from sk_mtl._value_targets import read_values
 
@@ -90,7 +91,7 @@ class SelectiveTransferRegressor(ValuePredictions, SelectiveTransfer):
         return np.asarray(said[rows] if at is None else said[rows, at])
 
     def _likelihood(
-        self, shares: Array, multi: Array, single: Array, t: int, task: Any
+        self, shares: Array, multi: Array, single: Array, t: int, task: TaskRows
     ) -> tuple[Array, Array]:
         mean = np.average(task.labels, weights=task.weight)
         variance = np.average((task.labels - mean) ** 2, weights=task.weight) or 1.0
@@ -135,6 +136,3 @@ class _Answered(RegressorMixin, BaseEstimator):
 
     def predict(self, X: Any) -> Array:
         return self.response
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return True

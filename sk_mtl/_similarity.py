@@ -11,10 +11,10 @@ from scipy.sparse import issparse
 from sklearn.utils.validation import check_is_fitted
 
 from sk_mtl._features import read_table
-from sk_mtl._labels import read_columns, read_labels
+from sk_mtl._labels import read_columns, read_labels, refuse_unlabelled
 from sk_mtl._scaling import every_position
 from sk_mtl._svd import SVDTaskReweighter
-from sk_mtl._tasks import Array, check_ids, listing, split_column
+from sk_mtl._tasks import Array, check_ids, split_column
 
 
 def covariance_similarity(
@@ -89,7 +89,7 @@ def covariance_similarity(
     """
     if not isinstance(energy, Real) or not 0 < energy <= 1:
         raise ValueError(f"energy must be in (0, 1]; got {energy!r}.")
-    tables = _tables(X1, X2, y, task, task_column)
+    tables = tables_of_tasks(X1, X2, y, task, task_column)
     factors, traces = [], []
     for name, table in tables.items():
         factor, trace = _factor(table, energy)
@@ -226,7 +226,7 @@ def task_direction_similarity(
     return cosine
 
 
-def _tables(X1: Any, X2: Any, y: Any, task: Any, task_column: Hashable) -> dict[Any, Any]:
+def tables_of_tasks(X1: Any, X2: Any, y: Any, task: Any, task_column: Hashable) -> dict[Any, Any]:
     """Rows of every task, checked, in their order."""
     ways = {"X2": X2, "y": y, "task": task, "task_column": task_column}
     given = [name for name, value in ways.items() if value is not None]
@@ -243,11 +243,10 @@ def _tables(X1: Any, X2: Any, y: Any, task: Any, task_column: Hashable) -> dict[
         columns, names = read_columns(y, X1.shape[0])
         if names is None:
             raise ValueError("y has one label per row. Pass task= to tell its tasks apart.")
-        rows = [read_labels(column, "y")[1] for column in columns]
-        return _nonempty({n: X1[r] for n, r in zip(names.tolist(), rows, strict=True)})
-    ids = check_ids(task, where="task")
-    if len(ids) != X1.shape[0]:
-        raise ValueError(f"task has {len(ids)} entries for {X1.shape[0]} rows of X1.")
+        rows = [np.flatnonzero(read_labels(column, "y")[1]) for column in columns]
+        refuse_unlabelled([len(own) for own in rows], names)
+        return {name: X1[own] for name, own in zip(names.tolist(), rows, strict=True)}
+    ids = check_ids(task, where="task", n_rows=X1.shape[0])
     return {name: X1[ids == name] for name in np.unique(ids).tolist()}
 
 
@@ -267,13 +266,6 @@ def _listed(X: Any) -> dict[Any, Any]:
 
 def _checked(X: Any, name: str) -> Any:
     return read_table(X, accept_sparse="csr", name=name).astype(np.float64, copy=False)
-
-
-def _nonempty(tables: dict[Any, Any]) -> dict[Any, Any]:
-    empty = [name for name, table in tables.items() if not table.shape[0]]
-    if empty:
-        raise ValueError(f"The tasks {listing(empty)} have no labelled row. Leave them out.")
-    return tables
 
 
 def _factor(X: Any, energy: float) -> tuple[Array, float]:

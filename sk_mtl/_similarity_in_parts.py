@@ -156,19 +156,13 @@ class CovarianceSimilarity(BaseEstimator):
         names = None
         if y is not None:
             columns, names = read_columns(y, X.shape[0])
-        if names is not None and ids is not None:
-            raise ValueError(
-                f"Tasks are told apart in two ways: y has {len(names)} columns, and the rows name "
-                "tasks as well. Pass one of them."
-            )
-        if names is not None:
-            here = TaskSet(names, "wide")
-            own = [np.flatnonzero(read_labels(column, "y")[1]) for column in columns]
-        elif ids is not None:
-            here = TaskSet(np.unique(ids), route)
-            own = [np.flatnonzero(ids == name) for name in here.ids]
-        else:
+        if names is None and ids is None:
             raise ValueError("Pass task=, task_column= or a wide y to tell tasks apart.")
+        here = TaskSet.of(names, ids, route)
+        if here.wide:
+            own = [np.flatnonzero(read_labels(column, "y")[1]) for column in columns]
+        else:
+            own = [np.flatnonzero(ids == name) for name in here.ids]
         moments = np.stack([_second_moment(X, rows) for rows in own])
         if not reset:
             here, moments = _sum(self._tasks, self.second_moments_, here, moments)

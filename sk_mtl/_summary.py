@@ -6,191 +6,17 @@ R_i) depends on rows through these alone. So it is learned from the summary as f
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import reduce
 from typing import Any
 
 import numpy as np
-from sklearn.utils.multiclass import check_classification_targets
 
+from sk_mtl._feature_moments import FeatureMoments
 from sk_mtl._inputs import Inputs
-from sk_mtl._labels import MISSING, distinct, read_labels
+from sk_mtl._labels import MISSING
 from sk_mtl._rows import TrainingRows
-from sk_mtl._scaling import parts
+from sk_mtl._target_summary import TargetSummary
 from sk_mtl._tasks import Array, TaskSet
-from sk_mtl._value_targets import read_values
-
-Entries = dict[Any, tuple[Array, Array]]  # by task id: labels or values, and weights
-
-
-@dataclass(frozen=True)
-class FeatureMoments:
-    """Weight, mean and scatter of the features of each task.
-
-    Sums are taken about the means, and parts are merged by the rule of Chan, Golub and LeVeque
-    (1983), so that far-off means cost no digits.
-
-    Attributes
-    ----------
-    ids : ndarray of shape (n_tasks,)
-        Sorted.
-    n_rows, weight : ndarray of shape (n_tasks,)
-    mean : ndarray of shape (n_tasks, n_features)
-    scatter : ndarray of shape (n_features, n_features) or (n_tasks, n_features, n_features)
-        About the tasks' means: of all tasks together, or of each.
-    """
-
-    ids: Array
-    n_rows: Array
-    weight: Array
-    mean: Array
-    scatter: Array
-
-    @classmethod
-    def of(cls, X: Array, task: Array, weight: Array, *, by_task: bool) -> FeatureMoments:
-        """The moments of rows; ``task`` holds ids."""
-        found = [cls._of_part(X[p], task[p], weight[p], by_task) for p in parts(X)]
-        return reduce(cls.merge, found)
-
-    @classmethod
-    def _of_part(cls, X: Array, task: Array, weight: Array, by_task: bool) -> FeatureMoments:
-        ids, code, n_rows = np.unique(task, return_inverse=True, return_counts=True)
-        order = np.argsort(code, kind="stable")
-        X, code, weight = X[order].astype(np.float64), code[order], weight[order]
-        starts = np.searchsorted(code, np.arange(len(ids)))
-        total = np.add.reduceat(weight, starts)
-        mean = np.add.reduceat(X * (weight / total[code])[:, None], starts, axis=0)
-        rows = (X - mean[code]) * np.sqrt(weight)[:, None]
-        if by_task:
-            scatter = np.stack([own.T @ own for own in np.split(rows, starts[1:])])
-        else:
-            scatter = rows.T @ rows
-        return cls(ids, n_rows, total, mean, scatter)
-
-    def merge(self, other: FeatureMoments) -> FeatureMoments:
-        """The moments of both parts' rows."""
-        ids = np.union1d(self.ids, other.ids)
-        mine, its = np.searchsorted(ids, self.ids), np.searchsorted(ids, other.ids)
-        n_rows = np.zeros(len(ids), dtype=np.intp)
-        n_rows[mine] += self.n_rows
-        n_rows[its] += other.n_rows
-        weight, mean = np.zeros(len(ids)), np.zeros((len(ids), self.mean.shape[1]))
-        weight[mine], mean[mine] = self.weight, self.mean
-        before = weight[its]
-        weight[its] += other.weight
-        share = other.weight / weight[its]
-        off = other.mean - mean[its]
-        mean[its] += share[:, None] * off
-        off *= np.sqrt(before * share)[:, None]  # 0 for a task that only the other has
-        if self.scatter.ndim == 2:
-            scatter = self.scatter + other.scatter + off.T @ off
-        else:
-            scatter = np.zeros((len(ids), *self.scatter.shape[1:]))
-            scatter[mine] = self.scatter
-            scatter[its] += other.scatter + off[:, :, None] * off[:, None, :]
-        return FeatureMoments(ids, n_rows, weight, mean, scatter)
-
-    def as_rows(self) -> tuple[Array, Array, Array]:
-        """Rows that have these moments, their task ids and their weights.
-
-        Where the scatter is of all tasks together, it is put into the task of most weight.
-        """
-        heaviest = int(self.weight.argmax())
-        rows, ids, weights = [], [], []
-        for t in range(len(self.ids)):
-            own = self.mean[t : t + 1]
-            if self.scatter.ndim == 3:
-                own = _points(self.mean[t], self.scatter[t] / self.weight[t])
-            elif t == heaviest:
-                own = _points(self.mean[t], self.scatter / self.weight[t])
-            rows.append(own)
-            ids.append(np.repeat(self.ids[t : t + 1], len(own)))
-            weights.append(np.full(len(own), self.weight[t] / len(own)))
-        return np.concatenate(rows), np.concatenate(ids), np.concatenate(weights)
-
-
-def _points(mean: Array, covariance: Array) -> Array:
-    """Points of equal weight with a mean and a covariance: pairs on its axes.
-
-    The axes are those of the correlations, so that features in small units keep their digits.
-    """
-    deviation = np.sqrt(covariance.diagonal())
-    unit = np.where(deviation > 0, deviation, 1.0)
-    values, vectors = np.linalg.eigh(covariance / unit[:, None] / unit)
-    kept = values > 0
-    if not kept.any():
-        return mean[None]
-    steps = unit[:, None] * vectors[:, kept] * np.sqrt(kept.sum() * values[kept])
-    steps[deviation == 0] = 0  # a constant stays one
-    return np.concatenate([mean + steps.T, mean - steps.T])
-
-
-@dataclass(frozen=True)
-class LabelCounts:
-    """Weighted counts of each task's labels."""
-
-    of_task: Entries
-
-    @classmethod
-    def of(cls, inputs: Inputs, ids: Array) -> LabelCounts:
-        counts = {}
-        for name, column, weight in _by_task(inputs, ids):
-            values, labelled = read_labels(column, _what(inputs, name))
-            if not len(values):
-                continue
-            check_classification_targets(values)
-            kinds = distinct(values)
-            codes = np.searchsorted(kinds, values)
-            counts[name] = kinds, np.bincount(codes, weights=weight[labelled])
-        return cls(counts)
-
-    def merge(self, other: LabelCounts) -> LabelCounts:
-        merged = dict(self.of_task)
-        for name, (labels, counts) in other.of_task.items():
-            if name in merged:
-                known, before = merged[name]
-                _check_one_kind(known, labels, name)
-                both = np.concatenate([known, labels])
-                labels, codes = np.unique(both, return_inverse=True)
-                counts = np.bincount(codes, weights=np.concatenate([before, counts]))
-            merged[name] = labels, counts
-        return LabelCounts(merged)
-
-
-@dataclass(frozen=True)
-class ValueMoments:
-    """Each task's values as two values with their mean and their variance."""
-
-    of_task: Entries
-
-    @classmethod
-    def of(cls, inputs: Inputs, ids: Array) -> ValueMoments:
-        found = {}
-        for name, column, weight in _by_task(inputs, ids):
-            values, labelled = read_values(column, _what(inputs, name))
-            if len(values):
-                found[name] = _two_values(values, weight[labelled])
-        return cls(found)
-
-    def merge(self, other: ValueMoments) -> ValueMoments:
-        merged = dict(self.of_task)
-        for name, (values, weight) in other.of_task.items():
-            if name in merged:
-                known, before = merged[name]
-                both = np.concatenate([known, values]), np.concatenate([before, weight])
-                merged[name] = _two_values(*both)
-            else:
-                merged[name] = values, weight
-        return ValueMoments(merged)
-
-
-def _two_values(values: Array, weight: Array) -> tuple[Array, Array]:
-    total = weight.sum()
-    mean = weight @ values / total
-    with np.errstate(over="ignore"):  # told once all values are known
-        deviation = np.sqrt(weight @ (values - mean) ** 2 / total)
-    return np.array([mean - deviation, mean + deviation]), np.full(2, total / 2)
 
 
 @dataclass(frozen=True)
@@ -204,24 +30,19 @@ class Summary:
         Whether the columns of a wide ``y`` brought the tasks' names.
     features : FeatureMoments
         Of stacked tasks each; of all rows with a label under the id 0 otherwise.
-    targets : LabelCounts or ValueMoments
+    targets : TargetSummary
     """
 
     tasks: TaskSet
     named: bool
     features: FeatureMoments
-    targets: Any
+    targets: TargetSummary
 
     @classmethod
-    def of(cls, inputs: Inputs, kind: Any, *, by_task: bool) -> Summary:
-        """The summary of a chunk; ``kind`` is `LabelCounts` or `ValueMoments`."""
+    def of(cls, inputs: Inputs, kind: type[TargetSummary], *, by_task: bool) -> Summary:
+        """The summary of a chunk, its targets of a kind."""
         n_rows = len(inputs.features)
-        if inputs.names is not None:
-            tasks = TaskSet(inputs.names, "wide")
-        elif inputs.ids is None:
-            tasks = TaskSet(np.array([0]), inputs.route)
-        else:
-            tasks = TaskSet(np.unique(inputs.ids), inputs.route)
+        tasks = TaskSet.of(inputs.names, inputs.ids, inputs.route)
         ids = np.zeros(n_rows, dtype=np.intp) if inputs.ids is None else inputs.ids
         features = FeatureMoments.of(inputs.features, ids, inputs.weight, by_task=by_task)
         return cls(tasks, inputs.named, features, kind.of(inputs, tasks.ids))
@@ -304,39 +125,3 @@ def above_labels(
         of_label,
         np.concatenate([weight, np.zeros(len(labels.features))]),
     )
-
-
-def _by_task(inputs: Inputs, ids: Array) -> Iterator[tuple[Any, Array, Array]]:
-    """Name, labels and weights of each task."""
-    if inputs.names is not None:
-        for name, column in zip(ids.tolist(), inputs.columns, strict=True):
-            yield name, column, inputs.weight
-        return
-    column = inputs.columns[0]
-    missing = ~read_labels(column, "y")[1]
-    if missing.any():
-        raise ValueError(
-            f"Input y contains NaN: {missing.sum()} rows have no label. Drop them, or pass a "
-            "wide y with one column per task."
-        )
-    if inputs.ids is None:
-        yield 0, column, inputs.weight
-    else:
-        codes = np.searchsorted(ids, inputs.ids)
-        order = np.argsort(codes, kind="stable")
-        starts = np.searchsorted(codes[order], np.arange(1, len(ids)))
-        for name, rows in zip(ids.tolist(), np.split(order, starts), strict=True):
-            yield name, column[rows], inputs.weight[rows]
-
-
-def _what(inputs: Inputs, name: Any) -> str:
-    return "y" if inputs.names is None else f"column {name!r} of y"
-
-
-def _check_one_kind(known: Array, new: Array, name: Any) -> None:
-    """Text beside numbers: numpy would make text of all."""
-    if (known.dtype.kind == "U") != (new.dtype.kind == "U"):
-        raise ValueError(
-            f"The labels of task {name!r} are like {known.tolist()[0]!r} in one chunk and like "
-            f"{new.tolist()[0]!r} in another. Convert them to one type."
-        )

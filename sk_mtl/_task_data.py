@@ -15,9 +15,9 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _num_samples, check_array
 
 from sk_mtl._folds import named_folds
-from sk_mtl._labels import columns_as_array, read_columns, read_labels
+from sk_mtl._labels import columns_as_array, read_columns, read_labels, refuse_gaps
 from sk_mtl._task_model import TaskClassifier, TaskRegressor
-from sk_mtl._tasks import Array, split_column
+from sk_mtl._tasks import Array, TaskSet, split_column
 from sk_mtl._telling import refuse_unnamed_column, takes_task, told_tasks
 from sk_mtl._value_targets import read_values
 from sk_mtl.model_selection import TaskStratifiedKFold
@@ -71,29 +71,17 @@ class TaskData:
         X, ids, told, column = told_tasks(estimator, X, task, task_column)
         n_rows = _num_samples(X)
         columns, names = read_columns(y, n_rows)
-        if names is not None and ids is not None:
-            raise ValueError(
-                f"y has {len(columns)} columns, which are tasks, and the rows name tasks as well. "
-                "Pass one label per row, or drop the task ids."
-            )
-        if ids is not None and len(ids) != n_rows:
-            raise ValueError(f"task has {len(ids)} entries for {n_rows} rows of X.")
+        tasks = TaskSet.of(names, ids, "none" if ids is None else "keyword").ids
         if names is None:
             refuse_unnamed_column(estimator, ids)
-            tasks = np.array([0]) if ids is None else np.unique(ids)
-        else:
-            tasks = names
         rows, labels = [], []
         for t, name in enumerate(tasks.tolist()):
             inside = slice(None) if ids is None else ids == tasks[t]
             read = read_labels if classification else read_values
             column_of_task = columns[t if names is not None else 0][inside]
             found, labelled = read(column_of_task, f"y of task {name!r}")
-            if names is None and not labelled.all():
-                raise ValueError(
-                    f"Input y contains NaN: {(~labelled).sum()} rows of task {name!r} have no "
-                    "label. Drop them, or pass a wide y with one column per task."
-                )
+            if names is None:
+                refuse_gaps(labelled, f" of task {name!r}")
             if len(found) < 2:
                 raise ValueError(
                     f"The task {name!r} has {len(found)} labelled row(s), which cannot be both "

@@ -43,9 +43,6 @@ class TaskModel(BaseEstimator):
         # Labels of several kinds stand side by side as objects.
         return np.array(found.tolist()) if found.dtype == object else found
 
-    def __sklearn_is_fitted__(self) -> bool:
-        return True
-
 
 class TaskRegressor(RegressorMixin, TaskModel):
     """See TaskModel."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Hashable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeGuard
 
 import numpy as np
 import numpy.typing as npt
@@ -56,11 +56,7 @@ def read_features(
     """
     features, ids, route = X, task, "none" if task is None else "keyword"
     if task_column is not None:
-        if task is not None:
-            raise ValueError(
-                f"Tasks are named twice: task_column={task_column!r} and the task= keyword. "
-                "Drop one of them."
-            )
+        refuse_named_twice(task, task_column)
         features, ids = split_column(X, task_column)
         route = "column"
         if features.shape[1] == 0:
@@ -102,16 +98,16 @@ def split_column(X: Any, column: Hashable) -> tuple[Any, Any]:
     if hasattr(X, "columns"):
         names = list(X.columns)
         if column not in names:
-            if isinstance(column, bool) or not isinstance(column, (int, np.integer)):
+            if not is_position(column):
                 raise ValueError(
                     f"task_column={column!r} is not a column of X; its columns are {names}. If a "
                     "step before this one drops or renames it, put that step into keep_task of "
                     "sk_mtl.preprocessing."
                 )
-            column = names[_position(int(column), len(names))]
+            column = names[_position(column, len(names))]
         _refuse_repeated(names)
         return X[[name for name in names if name != column]], X[column]
-    if isinstance(column, bool) or not isinstance(column, (int, np.integer)):
+    if not is_position(column):
         raise ValueError(
             f"task_column={column!r} names a column, but X is a {type(X).__name__} without column "
             "names. Pass a DataFrame or an integer position. If a step before this one makes the "
@@ -128,8 +124,21 @@ def split_column(X: Any, column: Hashable) -> tuple[Any, Any]:
             f"Expected 2D array, got {X.ndim}D array instead. Only the columns of a table can hold "
             "the task: reshape your data to (n_samples, n_features), or pass the ids as task=."
         )
-    position = _position(int(column), X.shape[1])
+    position = _position(column, X.shape[1])
     return np.delete(X, position, axis=1), X[:, position]
+
+
+def is_position(column: Hashable) -> TypeGuard[int | np.integer[Any]]:
+    """Whether a column is meant by its number, not by its name."""
+    return isinstance(column, (int, np.integer)) and not isinstance(column, bool)
+
+
+def refuse_named_twice(task: Any, task_column: Hashable) -> None:
+    if task is not None and task_column is not None:
+        raise ValueError(
+            f"Tasks are named twice: task_column={task_column!r} and the task= keyword. Drop one "
+            "of them."
+        )
 
 
 def _refuse_repeated(names: Any) -> None:
@@ -141,17 +150,20 @@ def _refuse_repeated(names: Any) -> None:
         )
 
 
-def _position(column: int, n_columns: int) -> int:
+def _position(column: int | np.integer[Any], n_columns: int) -> int:
     if not -n_columns <= column < n_columns:
         raise ValueError(
             f"task_column={column} is out of range: X has {n_columns} columns. Positions run from "
             f"{-n_columns} to {n_columns - 1}."
         )
-    return column % n_columns
+    return int(column) % n_columns
 
 
-def check_ids(values: Any, where: str) -> Array:
-    """Task ids as a 1-D array of one sortable kind: whole numbers, booleans or strings."""
+def check_ids(values: Any, where: str, n_rows: int | None = None) -> Array:
+    """Task ids as a 1-D array of one sortable kind: whole numbers, booleans or strings.
+
+    There must be one for each of the ``n_rows``, if their number is given.
+    """
     try:
         ids = as_array(values)
     except ValueError as error:
@@ -192,6 +204,8 @@ def check_ids(values: Any, where: str) -> Array:
                 "tell from its neighbours. Pass task ids as integers or strings."
             )
         ids = ids.astype(np.int64)
+    if n_rows is not None and len(ids) != n_rows:
+        raise ValueError(f"{where} has {len(ids)} entries for {n_rows} rows. Pass one id per row.")
     return ids
 
 
@@ -252,6 +266,28 @@ class TaskSet:
 
     ids: Array
     route: Route
+
+    @classmethod
+    def of(cls, names: Array | None, ids: Array | None, route: Route) -> TaskSet:
+        """The tasks of rows: columns of a wide ``y``, or their ids, or one without a name.
+
+        Parameters
+        ----------
+        names : ndarray or None
+            Of the columns of a wide ``y``.
+        ids : ndarray or None
+            Of the rows.
+        route : {"none", "column", "keyword"}
+            How the rows name their tasks.
+        """
+        if names is None:
+            return cls(np.array([0]) if ids is None else np.unique(ids), route)
+        if ids is not None:
+            raise ValueError(
+                f"y has {len(names)} columns, which are tasks, and the rows name tasks as well. "
+                "Pass one label per row, or drop the task ids."
+            )
+        return cls(names, "wide")
 
     @property
     def wide(self) -> bool:

@@ -7,8 +7,9 @@ from typing import Any
 
 from sklearn import get_config
 from sklearn.utils.metadata_routing import MetadataRequest, get_routing_for_object
+from sklearn.utils.validation import _num_samples
 
-from sk_mtl._tasks import Array, check_ids, split_column
+from sk_mtl._tasks import Array, check_ids, refuse_named_twice, split_column
 
 
 def told_tasks(
@@ -22,11 +23,7 @@ def told_tasks(
         )
     column = task_column if own is None else own
     if column is not None:
-        if task is not None:
-            raise ValueError(
-                f"Tasks are named twice: task_column={column!r} and the task= keyword. Drop one "
-                "of them."
-            )
+        refuse_named_twice(task, column)
         features, ids = split_column(X, column)
         ids = check_ids(ids, where=f"Column {column!r}")
         if own is None and takes_task(estimator, "fit"):
@@ -40,7 +37,7 @@ def told_tasks(
             "(A Pipeline passes task= on only with "
             "sklearn.set_config(enable_metadata_routing=True).)"
         )
-    return X, check_ids(task, where="task"), True, None
+    return X, check_ids(task, where="task", n_rows=_num_samples(X)), True, None
 
 
 def takes_task(consumer: Any, method: str) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from sk_mtl._fold_scores import mean_and_error, score_tasks
+from sk_mtl._pandas import import_pandas
 from sk_mtl._task_data import TaskData
 from sk_mtl._tasks import Array
 
@@ -204,13 +205,3 @@ def measure_transfer(
         gain_together_se=gain_together_se,
         n_folds=len(folds),
     )
-
-
-def import_pandas(user: str) -> Any:
-    try:
-        import pandas as pd
-    except ImportError as error:
-        raise ImportError(
-            f"{user} makes a DataFrame. Install pandas: pip install pandas"
-        ) from error
-    return pd

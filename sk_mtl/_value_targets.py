@@ -9,10 +9,11 @@ import numpy as np
 from scipy.special import digamma, polygamma
 
 from sk_mtl._features import refuse_unsquarable, short
-from sk_mtl._labels import read_labels
+from sk_mtl._labels import read_labels, refuse_gaps, refuse_other_columns, refuse_unlabelled
 from sk_mtl._plan import HeadPlan
 from sk_mtl._rows import TrainingRows
-from sk_mtl._tasks import Array, listing
+from sk_mtl._scaling import hardly_varies
+from sk_mtl._tasks import Array
 
 
 @dataclass(frozen=True)
@@ -65,14 +66,14 @@ class ValueTargets:
         known: Sequence[float] = (),
     ) -> ValueTargets:
         total = np.bincount(task, weights=weight, minlength=len(ids))
-        empty = [name for name, of_task in zip(ids.tolist(), total, strict=True) if not of_task]
-        if empty:
-            raise ValueError(
-                f"The tasks {listing(empty)} have no labelled row. Leave them out, or label a row."
-            )
+        refuse_unlabelled(total, ids)
         refuse_unsquarable(values, task, ids)
         share = weight / total[task]
-        mean = np.bincount(task, weights=share * values, minlength=len(ids))
+        mean: Array = np.bincount(task, weights=share * values, minlength=len(ids))
+        centred = values - mean[task]
+        variance: Array = np.bincount(task, weights=share * centred**2)
+        off: Array = np.bincount(task, weights=share * centred)
+        mean = np.where(hardly_varies(variance, mean), mean + off, mean)
         variance = np.bincount(task, weights=share * (values - mean[task]) ** 2)
         return cls(mean, _units(variance, total, np.abs(mean), known), group)
 
@@ -86,11 +87,7 @@ class ValueTargets:
 
     def encode_columns(self, columns: list[Array], ids: Array) -> tuple[Array, Array]:
         """Standardised values of a wide ``y``, 0 where there is none; and where there is one."""
-        if len(columns) != len(ids):
-            raise ValueError(
-                f"y has {len(columns)} column(s), but the estimator was fitted on {len(ids)}, one "
-                f"per task: {listing(ids)}."
-            )
+        refuse_other_columns(columns, ids)
         values, labelled = _wide_values(columns, ids)
         return np.where(labelled, (values - self.mean) / self.scale, 0.0), labelled
 
@@ -131,11 +128,7 @@ def read_values(column: Array, what: str) -> tuple[Array, Array]:
 
 def _stacked_values(column: Array) -> Array:
     values, labelled = read_values(column, "y")
-    if not labelled.all():
-        raise ValueError(
-            f"Input y contains NaN: {(~labelled).sum()} rows have no value. Drop them, or pass a "
-            "wide y with one column per task."
-        )
+    refuse_gaps(labelled)
     return values
 
 

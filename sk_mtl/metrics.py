@@ -14,7 +14,7 @@ from sklearn.utils.metadata_routing import MetadataRequest, get_routing_for_obje
 from sklearn.utils.validation import _num_samples
 
 from sk_mtl._labels import read_columns, read_labels
-from sk_mtl._tasks import Array, check_ids, listing, split_column
+from sk_mtl._tasks import Array, check_ids, listing, refuse_named_twice, split_column
 
 if TYPE_CHECKING:
     from typing import Self
@@ -199,11 +199,7 @@ class TaskScorer:
     def _stacked_parts(self, estimator: Any, X: Any, y: Array, task: Any) -> Parts:
         ids = task
         if self.task_column is not None:
-            if task is not None:
-                raise ValueError(
-                    f"Tasks are named twice: task_column={self.task_column!r} and the task= "
-                    "keyword. Drop one of them."
-                )
+            refuse_named_twice(task, self.task_column)
             ids = split_column(X, self.task_column)[1]
         if ids is None:
             raise ValueError(

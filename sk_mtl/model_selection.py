@@ -35,9 +35,7 @@ class _TaskSplitter(BaseCrossValidator):
             )
         if task is None:
             task = split_column(X, self.task_column)[1]
-        ids = check_ids(task, where="task")
-        if len(ids) != _num_samples(X):
-            raise ValueError(f"task has {len(ids)} entries for {_num_samples(X)} rows of X.")
+        ids = check_ids(task, where="task", n_rows=_num_samples(X))
         return np.unique(ids, return_inverse=True)[1]
 
 

@@ -13,7 +13,7 @@ from sklearn.utils import _safe_indexing
 
 from sk_mtl._features import short
 from sk_mtl._labels import read_columns, read_labels
-from sk_mtl._tasks import Array, check_ids, listing, split_column
+from sk_mtl._tasks import Array, check_ids, is_position, listing, split_column
 
 __all__ = ["keep_task", "melt_tasks", "stack_tasks"]
 
@@ -72,7 +72,7 @@ def keep_task(*steps: Any, task_column: Hashable = -1) -> ColumnTransformer:
                 f"{step!r} is no transformer. Pass an object with fit and transform, such as "
                 "StandardScaler()."
             )
-    named = not isinstance(task_column, (int, np.integer))
+    named = not is_position(task_column)
     for step in steps:
         if named and not isinstance(step, str) and not hasattr(step, "get_feature_names_out"):
             raise ValueError(
@@ -100,7 +100,7 @@ class _AllBut:
         others, _ = split_column(X[:0], self.column)
         if hasattr(others, "columns"):
             return list(others.columns)
-        assert isinstance(self.column, (int, np.integer))
+        assert is_position(self.column)
         position = self.column % X.shape[1]
         return [other for other in range(X.shape[1]) if other != position]
 

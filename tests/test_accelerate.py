@@ -11,11 +11,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.metrics import log_loss
 
 from sk_mtl import MultiTaskAlignedClassifier, MultiTaskAlignedRegressor, SVDTaskReweighter
+from sk_mtl._batches import TaskBatches, TaskDataset
+from sk_mtl._processes import Processes
+from sk_mtl._rows import TrainingRows
+from sk_mtl._streamed_rows import RowStream, StreamedRows
 
 accelerate = pytest.importorskip("accelerate")
 
@@ -196,3 +201,56 @@ def test_one_process_needs_no_launcher() -> None:
 
 if __name__ == "__main__":
     work_of_a_process(sys.argv[1])
+
+
+class Pretended:
+    """One of some processes, which are not there."""
+
+    def __init__(self, num_processes: int, process_index: int) -> None:
+        self.num_processes, self.process_index = num_processes, process_index
+
+
+def rows_of_tasks(n_rows: int) -> TaskDataset:
+    numbers = torch.arange(1, n_rows + 1, dtype=torch.float64)
+    return TaskDataset(numbers[:, None], torch.arange(n_rows) // 4, numbers, 1 / numbers)
+
+
+@pytest.mark.parametrize("n_processes", [2, 3])
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_the_mean_over_parts_is_that_over_the_batch(n_processes: int, shuffle: bool) -> None:
+    """Of what rows of a batch have, times their weights, whatever the batch's size."""
+    rows = rows_of_tasks(13)
+    whole = TaskBatches(rows, 4, shuffle, seed=0)
+    parts = [
+        TaskBatches(rows, 4, shuffle, seed=0, processes=Processes(Pretended(n_processes, rank)))
+        for rank in range(n_processes)
+    ]
+    for (_, (values, weight, _)), *of_ranks in zip(whole, *parts, strict=True):
+        means = [(target * w).sum() / len(target) for _, (target, w, _) in of_ranks]
+        assert_allclose(np.mean(means), (values * weight).sum() / len(values), rtol=1e-12)
+        for inputs, (_, _, task) in of_ranks:
+            assert (task.diff() >= 0).all()
+            assert (inputs["task"] == task).all()
+
+
+def test_processes_with_other_numbers_of_rows_go_through_as_many_batches() -> None:
+    """The one that has no more rows goes on with rows of the weight 0."""
+    n_rows, total = [9, 2], 0.0
+    n_batches = []
+    for rank, own in enumerate(n_rows):
+        chunk = TrainingRows(np.ones((own, 1)), np.zeros(own, int), *3 * [np.ones(own)])
+        stream = RowStream(lambda chunk=chunk: iter([chunk]), n_rows, 11.0, 100)
+        rows = StreamedRows(
+            stream,
+            lambda part: TaskDataset(
+                *(torch.as_tensor(of) for of in (part.features, part.task, part.target)),
+                torch.as_tensor(part.weight),
+            ),
+            rank,
+        )
+        batches = list(rows.batches(4, None, Processes(Pretended(2, rank))))
+        n_batches.append(len(batches))
+        assert {len(target) for _, (target, _, _) in batches} == {2}
+        total += sum(float(weight.sum()) for _, (_, weight, _) in batches)
+    assert n_batches == [5, 5]
+    assert total == sum(n_rows)

@@ -328,9 +328,12 @@ def test_a_task_of_other_units_without_hidden_layers() -> None:
 def test_early_stopping_does_not_hold_rows_of_a_small_task_out() -> None:
     model, _, _ = fitted(early_stopping=True)
     X_new, y_new = new_rows(rows=2)
-    for name in range(7, 27):
-        model.add_task(X_new, y_new, task=name)
-    assert len(model.tasks_) == 22
+    other = pickle.loads(pickle.dumps(model)).set_params(early_stopping=False)
+    said = [
+        one.add_task(X_new, y_new, task=7).predict_proba(X_new, task=np.full(len(X_new), 7))
+        for one in (model, other)
+    ]
+    np.testing.assert_array_equal(*said)
 
 
 def test_parameters_are_checked() -> None:
@@ -338,3 +341,22 @@ def test_parameters_are_checked() -> None:
     X_new, y_new = new_rows()
     with pytest.raises(ValueError, match="'solver' parameter"):
         model.set_params(solver="sgd").add_task(X_new, y_new, task=7)
+
+
+def test_a_task_of_the_only_class_that_there_is() -> None:
+    X, _, task = make_tasks()
+    model = MultiTaskAlignedClassifier(random_state=0).fit(X, np.full(len(X), "yes"), task=task)
+    model.add_task(X[:5], np.full(5, "yes"), task=7)
+    np.testing.assert_array_equal(model.predict_proba(X, task=np.full(len(X), 7)), 1.0)
+
+
+def test_rows_of_fitted_and_added_tasks_together() -> None:
+    model, X, task = fitted()
+    X_new, y_new = new_rows()
+    model.add_task(X_new, y_new, task=7)
+    rows, ids = np.concatenate([X, X_new]), np.r_[task, np.full(len(X_new), 7)]
+    order = np.random.default_rng(0).permutation(len(rows))
+    for method in (model.transform, model.align):
+        together = method(rows[order], task=ids[order])
+        apart = np.concatenate([method(X, task=task), method(X_new, task=np.full(len(X_new), 7))])
+        np.testing.assert_allclose(together, apart[order], rtol=1e-12, atol=1e-12)

@@ -21,6 +21,8 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import accuracy_score, log_loss
 from sklearn.preprocessing import StandardScaler
 
+from bad_rows import NAN, put
+from fitted_models import MODELS, TASK, WIDE, N, X, Y, answers, linear, saved
 from sk_mtl import MultiTaskAlignedClassifier, MultiTaskAlignedRegressor
 from sk_mtl.datasets import (
     make_covariance_tasks,
@@ -39,7 +41,6 @@ from sk_mtl.diagnostics import (
 from sk_mtl.metrics import TaskScorer
 from sk_mtl.model_selection import LeaveOneTaskOut, TaskStratifiedKFold
 from sk_mtl.preprocessing import keep_task, melt_tasks, stack_tasks
-from test_bad_input import MODELS, NAN, TASK, WIDE, N, X, Y, answers, linear, put, saved
 
 
 class _Odd(torch.nn.Module):
@@ -365,7 +366,7 @@ FUNCTIONS: list[tuple[Callable[[], Any], str]] = [
     (lambda: covariance_similarity(X, X, task=TASK), r"two ways, by \['X2', 'task'\]. Pass one"),
     (lambda: covariance_similarity(X, 0 * X), r"'X2' are 0: .* Leave the task out"),
     (lambda: covariance_similarity(X, "a"), r"X of task 'X2' must be a table of numbers: got 'a'"),
-    (lambda: covariance_similarity(X, task=TASK[:3]), r"3 entries for 24 rows of X1"),
+    (lambda: covariance_similarity(X, task=TASK[:3]), r"3 entries for 24 rows. Pass one id"),
     (lambda: task_direction_similarity(X, Y, task=TASK, center="a"), r"'center' .* Got 'a'"),  # type: ignore[arg-type]
     (lambda: alignment_similarity(fitted(), X, TASK), r"has no alignment"),
     (lambda: alignment_similarity(linear(), X), r"is not fitted yet. Call 'fit'"),

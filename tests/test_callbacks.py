@@ -30,7 +30,7 @@ from skorch.callbacks import (
     TrainEndCheckpoint,
 )
 
-from helpers import make_tasks
+from helpers import InterruptBatch, StopAt, make_tasks
 from sk_mtl import MultiTaskAlignedClassifier, MultiTaskAlignedRegressor
 
 SOLVERS = pytest.mark.parametrize("solver", ["lbfgs", "adam"])
@@ -80,24 +80,6 @@ def weights_of(net: Any) -> dict[str, torch.Tensor]:
 def assert_has_weights(model: Any, expected: dict[str, torch.Tensor]) -> None:
     for name, value in model.module_.state_dict().items():
         assert torch.equal(value, expected[name]), name
-
-
-class StopAt(Callback):
-    def __init__(self, epoch: int) -> None:
-        self.epoch = epoch
-
-    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
-        if len(net.history) == self.epoch:
-            raise KeyboardInterrupt
-
-
-class InterruptBatch(Callback):
-    def __init__(self, epoch: int) -> None:
-        self.epoch = epoch
-
-    def on_batch_end(self, net: Any, **kwargs: Any) -> None:
-        if len(net.history) == self.epoch:
-            raise KeyboardInterrupt
 
 
 # Epochs and batches
@@ -266,7 +248,7 @@ def test_callbacks_have_the_last_word_on_the_weights(
 ) -> None:
     """The estimator keeps the best score; whoever asks for the best loss gets that."""
     monkeypatch.setattr(
-        "sk_mtl._building._held_out_score", lambda net, X, y: -abs(len(net.history) - 2.0)
+        "sk_mtl._net_building._held_out_score", lambda net, X, y: -abs(len(net.history) - 2.0)
     )
     X, y, task = make_tasks()
     settings = {**SMALL, "solver": solver, "alignment_schedule": schedule, "n_iter_no_change": 3}

@@ -15,6 +15,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 
 from sk_mtl import datasets
+from sk_mtl._covariance_tasks import _covariance_roots
 from sk_mtl.datasets import (
     make_covariance_tasks,
     make_decision_boundary_tasks,
@@ -157,9 +158,7 @@ def test_covariance_of_a_large_draw(condition_number):
 
 @pytest.mark.parametrize("same_rotation", [True, False])
 def test_roots_of_the_covariances(same_rotation):
-    roots = datasets._covariance_roots(
-        check_random_state(0), 3, 40, 10.0, 0.5, same_rotation=same_rotation
-    )
+    roots = _covariance_roots(check_random_state(0), 3, 40, 10.0, 0.5, same_rotation=same_rotation)
     for root in roots:
         scale = np.linalg.norm(root, axis=1)
         assert_array_equal(np.unique(scale.round(12), return_counts=True), [[1, 10], [36, 4]])
@@ -230,8 +229,11 @@ def test_stratified_split_keeps_the_tasks():
 
 
 def test_as_many_disjoint_strong_directions_as_fit():
-    X, *_ = make_covariance_tasks(n_samples=[5] * 10, overlap=0, random_state=0)
-    assert X.shape == (50, 100)
+    X, y, task = make_covariance_tasks(
+        n_samples=[100] * 10, overlap=0, condition_number=1e6, random_state=0
+    )
+    strong = np.hstack([strong_directions(X, 10) for X, _ in by_task(X, y, task)])
+    assert_allclose(strong.T @ strong, np.eye(100), atol=1e-4)
 
 
 @pytest.mark.parametrize(

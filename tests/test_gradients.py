@@ -109,7 +109,9 @@ def test_by_hand_as_by_autograd(case: str, solver: str, monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize("case", ["full", "low_rank", "relu"])
-def test_large_parameters_are_vectors_of_their_own(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_large_parameters_are_vectors_of_their_own(
+    case: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     expected = fitted("adam", case)
     monkeypatch.setattr("sk_mtl._steps._LARGE", 10)
     mine = fitted("adam", case)

@@ -35,6 +35,7 @@ from sk_mtl import (
     SelectiveTransferClassifier,
     SelectiveTransferRegressor,
     SVDTaskReweighter,
+    _codec,
 )
 from sk_mtl.persistence import trusted_types
 from sk_mtl.preprocessing import keep_task
@@ -593,3 +594,45 @@ def test_a_file_keeps_its_permissions_and_links_lead_to_it(tmp_path: Path) -> No
     assert link.is_symlink()
     assert path.stat().st_mode & 0o777 == 0o600
     assert sorted(p.name for p in tmp_path.iterdir()) == ["latest", "model"]
+
+
+def test_labels_that_are_dates(tmp_path: Path) -> None:
+    dates = np.array(["2020-01-01", "2021-01-01"], dtype="M8[D]")[Y]
+    reweighter = SVDTaskReweighter().fit(X, dates, task=TASK)
+    reweighter.save(tmp_path / "dates")
+    again = SVDTaskReweighter.load(tmp_path / "dates")
+    for model in (reweighter, again):
+        model.partial_fit(X[::2], dates[::2], task=TASK[::2])
+    np.testing.assert_array_equal(again.task_weight_, reweighter.task_weight_)
+
+
+def test_numbers_that_are_not_finite(tmp_path: Path) -> None:
+    """Where no row could be held out, the standard error of a gain is infinite."""
+    folds = [(np.arange(len(X)), np.arange(0))]
+    multi = MultiTaskAlignedClassifier(hidden_layer_sizes=(), random_state=0)
+    model = SelectiveTransferClassifier(multi, cv=folds, random_state=0).fit(X, Y, task=TASK)
+    np.testing.assert_array_equal(model.transfer_gain_, 0)
+    np.testing.assert_array_equal(model.transfer_gain_se_, np.inf)
+    model.set_params(cv=5).save(tmp_path / "model")
+    again = SelectiveTransferClassifier.load(tmp_path / "model")
+    np.testing.assert_array_equal(again.transfer_gain_se_, np.inf)
+
+
+def test_parameters_of_numpys_own_kinds(tmp_path: Path) -> None:
+    """A string of numpy's is a string; numbers that a file has no type for are asked for."""
+    weight = np.ones(3, dtype=np.longdouble)
+    model = MultiTaskAlignedClassifier(task_column=np.str_("shop"), task_weight=weight)
+    model.save(tmp_path / "model")
+    with pytest.raises(ValueError, match=r"does not hold the parameters \['task_weight'\]"):
+        MultiTaskAlignedClassifier.load(tmp_path / "model")
+    again = MultiTaskAlignedClassifier.load(tmp_path / "model", task_weight=weight)
+    assert again.task_column == "shop"
+    assert again.task_weight is weight
+
+
+def test_arrays_of_one_name_are_kept_apart() -> None:
+    encoder = _codec.Encoder()
+    value = {1: np.zeros(2), "1": np.ones(3)}
+    again = _codec.Decoder(encoder.arrays, {}).value(encoder.value(value, "x"))
+    np.testing.assert_array_equal(again[1], np.zeros(2))
+    np.testing.assert_array_equal(again["1"], np.ones(3))

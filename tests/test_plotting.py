@@ -22,6 +22,7 @@ from sklearn.metrics import make_scorer, mean_squared_error
 from helpers import N_TASKS, make_tasks
 from sk_mtl import (
     MultiTaskAlignedClassifier,
+    MultiTaskAlignedRegressor,
     SelectiveTransferClassifier,
     SelectiveTransferRegressor,
     SVDTaskReweighter,
@@ -854,3 +855,27 @@ def test_import_needs_no_matplotlib() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert result.stdout == "\n"
+
+
+def test_learning_curves_of_values_end_at_the_scores_of_all_rows() -> None:
+    X, _, task = make_tasks()
+    y = X[:, 0] + np.random.default_rng(0).standard_normal(len(X))
+    model = MultiTaskAlignedRegressor(hidden_layer_sizes=(), alignment=None)
+    settings: dict[str, Any] = {"task": task, "cv": 2, "random_state": 0}
+    display = TaskLearningCurveDisplay.from_estimator(
+        model, X, y, train_sizes=[5, 1000], **settings
+    )
+    matrix = transfer_matrix(model, X, y, **settings)
+    np.testing.assert_array_equal(display.train_sizes[0], 5)
+    np.testing.assert_allclose(display.score_together[1], matrix.score_together, rtol=1e-6)
+    np.testing.assert_allclose(display.score_alone[1], matrix.score_alone, rtol=1e-6)
+
+
+def test_as_many_panels_as_tasks() -> None:
+    scores = np.full((2, 4), 0.5)
+    display = TaskLearningCurveDisplay(
+        train_sizes=np.repeat([[5], [10]], 4, axis=1),
+        score_together=scores,
+        score_together_se=0.1 * scores,
+    ).plot()
+    assert len(display.ax_) == len(display.figure_.axes) == 4

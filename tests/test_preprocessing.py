@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from scipy.sparse import csr_array
 from sklearn.decomposition import PCA
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
@@ -130,3 +131,12 @@ def test_nothing_to_melt() -> None:
         melt_tasks(X, y)
     with pytest.raises(ValueError, match="Y holds no label"):
         melt_tasks(X, np.full((len(X), 2), np.nan))
+
+
+def test_what_the_steps_see_can_be_read_off() -> None:
+    assert "all but 'shop'" in repr(keep_task(StandardScaler(), task_column="shop"))
+
+
+def test_sparse_tables_are_not_stacked() -> None:
+    with pytest.raises(TypeError, match=r"X of task 'a' is sparse. Convert it with X.toarray"):
+        stack_tasks({"a": (csr_array(np.eye(2)), [0, 1])})

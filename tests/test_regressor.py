@@ -179,7 +179,7 @@ def test_early_stopping_scores_by_r2() -> None:
     ("y", "message"),
     [
         (np.array(["low", "high"] * 60), r"holds 'low', which is not a number"),
-        (np.where(np.arange(120) == 3, np.nan, 1.0), "1 rows have no value"),
+        (np.where(np.arange(120) == 3, np.nan, 1.0), "1 rows have no label"),
         (np.where(np.arange(120) == 3, np.inf, 1.0), "infinity"),
         (np.where(np.arange(120) == 3, 1e200, 1.0), "too large to square"),
     ],

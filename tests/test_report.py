@@ -18,7 +18,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from sk_mtl import MultiTaskAlignedClassifier, MultiTaskAlignedRegressor
-from sk_mtl._likeness import likeness
+from sk_mtl._likeness import _decorrelated, likeness
+from sk_mtl._report import _listed
 from sk_mtl._task_data import TaskData
 from sk_mtl._verdicts import cause_of, verdict_of
 from sk_mtl.datasets import make_covariance_tasks
@@ -313,3 +314,22 @@ def test_needs_pandas_and_a_table(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pandas", None)
     with pytest.raises(ImportError, match=r"transfer_report makes a DataFrame\. Install pandas"):
         transfer_report(Ridge(), pooled(X, task), y, task_column=-1)
+
+
+def test_fewer_rows_than_features_are_decorrelated_by_the_same_formula() -> None:
+    rng = np.random.default_rng(0)
+    X, task = rng.standard_normal((19, 6)), np.repeat([0, 1, 2], [4, 12, 3])
+    X[task == 2] = 1.0  # nothing that varies
+    found = _decorrelated(X, task)
+    for t in (0, 1):
+        Z = X[task == t] - X[task == t].mean(axis=0)
+        ridged = Z.T @ Z / len(Z) + np.square(Z).sum() / len(Z) ** 2 * np.eye(6)
+        np.testing.assert_allclose(found[task == t], Z @ np.linalg.inv(ridged), rtol=1e-10)
+    np.testing.assert_array_equal(found[task == 2], 0)
+
+
+def test_many_tasks_are_named_in_part() -> None:
+    names = [repr(name) for name in "abcdefgh"]
+    assert _listed(names[:1]) == "'a'"
+    assert _listed(names[:6]) == "'a', 'b', 'c', 'd', 'e' and 'f'"
+    assert _listed(names) == "'a', 'b', 'c', 'd', 'e' and 3 more"

@@ -12,9 +12,9 @@ from sklearn.covariance import empirical_covariance, oas
 from sklearn.exceptions import ConvergenceWarning
 from skorch.callbacks import Callback
 
-from helpers import N_TASKS, make_tasks
+from helpers import N_TASKS, StopAt, make_tasks
 from sk_mtl import MultiTaskAlignedClassifier, MultiTaskAlignedRegressor
-from sk_mtl._covariance import _shrinkage
+from sk_mtl._covariance import _shrinkage, coral_maps, covariance_within_tasks
 from sk_mtl._schedule import Stage, stages_of
 
 ALIGNED: dict[str, Any] = {
@@ -254,15 +254,6 @@ def test_rank_above_the_number_of_features() -> None:
         model.fit(X, y, task=task)
 
 
-class StopAt(Callback):
-    def __init__(self, epoch: int) -> None:
-        self.epoch = epoch
-
-    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
-        if len(net.history) == self.epoch:
-            raise KeyboardInterrupt
-
-
 @pytest.mark.parametrize("solver", ["lbfgs", "adam"])
 @pytest.mark.parametrize("schedule", ["joint", "alternating", "after_shared"])
 def test_a_request_to_stop_ends_all_stages(schedule: str, solver: str) -> None:
@@ -283,7 +274,7 @@ def test_the_best_epoch_of_all_stages_is_kept(solver: str, monkeypatch: pytest.M
         states.append({name: value.clone() for name, value in net.module_.state_dict().items()})
         return script[len(states) - 1]
 
-    monkeypatch.setattr("sk_mtl._building._held_out_score", scripted)
+    monkeypatch.setattr("sk_mtl._net_building._held_out_score", scripted)
     X, y, task = make_tasks()
     model = MultiTaskAlignedClassifier(
         solver=solver,
@@ -306,3 +297,18 @@ def test_one_epoch_is_one_epoch() -> None:
     settings = {**ALIGNED, "max_iter": 1, "alignment_schedule": "after_shared"}
     with pytest.warns(ConvergenceWarning):
         assert MultiTaskAlignedClassifier(**settings).fit(X, y, task=task).n_iter_ == 1
+
+
+def test_coral_with_a_constant_feature() -> None:
+    """It has no variance to match: the other features are aligned as without it."""
+    X, _, task = make_tasks(rows=400)
+    weight, ids = np.ones(len(X)), np.arange(N_TASKS)
+    X = X - np.stack([X[task == t].mean(axis=0) for t in ids])[task]
+    reference = covariance_within_tasks(X, task, weight)
+    expected = coral_maps(X, task, weight, reference, ids)
+    constant = np.column_stack([X, np.zeros(len(X))])
+    wider = np.pad(reference, (0, 1))
+    with pytest.warns(UserWarning, match="features that depend on others"):
+        maps = coral_maps(constant, task, weight, wider, ids)
+    np.testing.assert_allclose(maps[:, :-1, :-1], expected, atol=0.02)
+    np.testing.assert_allclose(maps[:, -1, :-1], 0, atol=1e-12)

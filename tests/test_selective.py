@@ -370,3 +370,21 @@ def test_unseen_tasks_are_refused() -> None:
         model.predict(X[:1], task=[7])
     with pytest.raises(ValueError, match="no task was named"):
         model.predict(X)
+
+
+def test_gains_of_a_score_are_those_of_the_folds() -> None:
+    folds = list(TaskStratifiedKFold(3, random_state=0).split(X, Y, task=TASK))
+    model = SelectiveTransferClassifier(MULTI, ALONE, cv=folds, scoring="accuracy").fit(
+        X, Y, task=TASK
+    )
+    gain, n_rows = np.zeros((2, 3, 3))
+    for f, (train, test) in enumerate(folds):
+        multi = clone(MULTI).fit(X[train], Y[train], task=TASK[train])
+        for t in range(3):
+            own, held_out = train[TASK[train] == t], test[TASK[test] == t]
+            alone = clone(ALONE).fit(X[own], Y[own])
+            gain[f, t] = multi.score(X[held_out], Y[held_out], task=TASK[held_out])
+            gain[f, t] -= alone.score(X[held_out], Y[held_out])
+            n_rows[f, t] = len(held_out)
+    expected = np.average(gain, axis=0, weights=n_rows)
+    np.testing.assert_allclose(model.transfer_gain_, expected, atol=1e-12)

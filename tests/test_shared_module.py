@@ -344,3 +344,16 @@ def test_alignment_of_objects() -> None:
     np.testing.assert_array_equal(
         model.align(X.astype(object), task=task), model.align(X, task=task)
     )
+
+
+class Exponential(nn.Module):
+    def forward(self, rows: Tensor) -> Tensor:
+        return rows.exp()
+
+
+def test_rows_that_a_module_makes_infinite_are_refused() -> None:
+    X, y, task = make_tasks()
+    model = MultiTaskAlignedClassifier(shared_module=Exponential(), random_state=0)
+    model.fit(X, y, task=task)
+    with pytest.raises(ValueError, match=r"the outcome is not finite\. Scale X"):
+        model.predict_proba(1e4 * X, task=task)

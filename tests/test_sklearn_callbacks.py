@@ -20,7 +20,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from skorch.callbacks import Callback
 
-from helpers import make_tasks
+from helpers import InterruptBatch, make_tasks
 from sk_mtl import MultiTaskAlignedClassifier, MultiTaskAlignedRegressor
 from sk_mtl._lbfgs import minimize
 from sk_mtl.metrics import TaskScorer
@@ -82,15 +82,6 @@ class Snapshots(Recorder):
     ) -> None:
         assert fitted_estimator is not estimator
         self.seen.append((fitted_estimator, fitted_estimator.predict_proba(self.X)))
-
-
-class InterruptBatch(Callback):
-    def __init__(self, epoch: int) -> None:
-        self.epoch = epoch
-
-    def on_batch_end(self, net: Any, **kwargs: Any) -> None:
-        if len(net.history) == self.epoch:
-            raise KeyboardInterrupt
 
 
 FIT = "MultiTaskAlignedClassifier fit 0"

@@ -24,10 +24,10 @@ from sk_mtl import (
     _base,
 )
 from sk_mtl._batches import TaskDataset
+from sk_mtl._feature_moments import FeatureMoments
 from sk_mtl._processes import Processes
 from sk_mtl._rows import TrainingRows
 from sk_mtl._streamed_rows import RowStream, StreamedRows
-from sk_mtl._summary import FeatureMoments
 
 pytestmark = pytest.mark.filterwarnings("ignore:max_iter")  # few epochs are enough
 
@@ -480,3 +480,19 @@ def test_pickled_models_of_a_stream_predict_the_same() -> None:
     model = MultiTaskAlignedRegressor(**ADAM).fit_chunks(InChunks(X, y, task))
     again: Any = pickle.loads(pickle.dumps(model))
     assert_array_equal(again.predict(X, task=task), model.predict(X, task=task))
+
+
+def test_constant_features_alone() -> None:
+    """They say nothing: rows of a task have one probability, from chunks as from all rows."""
+    _, y, task = stacked()
+    X = np.full((len(y), 3), 7.0)
+    settings: dict[str, Any] = {"solver": "adam", "max_iter": 3, "tol": 0, "random_state": 0}
+    with pytest.warns(ConvergenceWarning):
+        whole = MultiTaskAlignedClassifier(**settings).fit(X, y > 0, task=task)
+    chunks = [(X[rows], y[rows] > 0, task[rows]) for rows in np.array_split(np.arange(len(y)), 4)]
+    with pytest.warns(ConvergenceWarning):
+        streamed = MultiTaskAlignedClassifier(**settings).fit_chunks(chunks)
+    expected = whole.predict_proba(X, task=task)
+    assert_allclose(streamed.predict_proba(X, task=task), expected, rtol=1e-5)
+    for t in np.unique(task):
+        assert np.ptp(expected[task == t], axis=0).max() == 0

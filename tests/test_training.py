@@ -81,7 +81,7 @@ def test_early_stopping_keeps_the_best_epoch(solver: str, monkeypatch: pytest.Mo
         states.append(weights)
         return script[len(states) - 1]
 
-    monkeypatch.setattr("sk_mtl._building._held_out_score", scripted)
+    monkeypatch.setattr("sk_mtl._net_building._held_out_score", scripted)
     X, y, task = make_tasks()
     model = MultiTaskAlignedClassifier(
         solver=solver, early_stopping=True, n_iter_no_change=3, tol=1e-6, random_state=0
@@ -292,3 +292,22 @@ def test_a_small_first_chunk_does_not_set_the_size_of_batches() -> None:
     first = [0, 40, 80, 120, 160, 200]
     model.partial_fit(X[first], y[first], task=task[first]).partial_fit(X, y, task=task)
     assert len(model.net_.history[-1, "batches"]) == 2
+
+
+def test_a_chunk_of_tasks_without_weight_is_refused_and_nothing_is_lost() -> None:
+    X, y, task = make_tasks()
+    model = MultiTaskAlignedClassifier(solver="adam", task_weight=[1, 1, 0], random_state=0)
+    expected = model.partial_fit(X, y, task=task).predict_proba(X, task=task)
+    with pytest.raises(ValueError, match="No labelled row has a positive weight"):
+        model.partial_fit(X[task == 2], y[task == 2], task=task[task == 2])
+    np.testing.assert_array_equal(model.predict_proba(X, task=task), expected)
+
+
+def test_chunks_of_another_layout_are_refused() -> None:
+    X, y, _ = make_tasks()
+    wide = np.column_stack([y, 1 - y])
+    model = MultiTaskAlignedClassifier(solver="adam", random_state=0)
+    for first, then, layout in ((y, wide, "one label per row"), (wide, y, "a wide y")):
+        fitted = clone(model).partial_fit(X, first)
+        with pytest.raises(ValueError, match=rf"but the estimator was fitted on {layout}"):
+            fitted.partial_fit(X, then)

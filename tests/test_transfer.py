@@ -156,7 +156,8 @@ def test_grid_search_chooses_source_and_penalties() -> None:
 def test_a_target_of_several_tasks() -> None:
     source, X, y = source_and_target()
     Y = np.column_stack([y, 1 - y])
-    assert AlignedTransferClassifier(source, random_state=0).fit(X, Y).predict(X).shape == Y.shape
+    wide = AlignedTransferClassifier(source, random_state=0).fit(X, Y)
+    assert (wide.predict(X) == Y).mean(axis=0).min() > 0.7
     task = np.arange(len(y)) % 2
     model = AlignedTransferClassifier(source, random_state=0).fit(X, y, task=task)
     assert model.alignment_.shape == (2, 5, 5)

@@ -47,8 +47,7 @@ plain = MultiTaskAlignedRegressor(
     input_scaling="standard",
     random_state=0,
 )
-settings = {"capacities": capacities, "cv": 3, "random_state": 0}
-curve = capacity_curve(plain, X, Y, **settings)
+curve = capacity_curve(plain, X, Y, capacities=capacities, cv=3, random_state=0)
 print(f"best shared capacity: {curve.best_together}")
 print(f"R^2 there {curve.mean_together.max():.2f}, at 6 units {curve.mean_together[-1]:.2f}")
 print(f"tasks alone           {curve.mean_alone.max():.2f} at their best")
@@ -63,7 +62,7 @@ plt.show()
 # hardly matters, because what a task has of its own is limited in another way.
 
 default = MultiTaskAlignedRegressor(tol=1e-3, random_state=0)
-penalised = capacity_curve(default, X, Y, **settings)
+penalised = capacity_curve(default, X, Y, capacities=capacities, cv=3, random_state=0)
 for name, found in {"paper's model": curve, "defaults": penalised}.items():
     together = found.mean_together
     print(f"{name:<14} R^2 from {together.min():.2f} to {together.max():.2f} over the capacities")

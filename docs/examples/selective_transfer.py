@@ -71,15 +71,14 @@ for t, i in zip(names, order, strict=True):
 # What test rows say
 # ------------------
 
-accuracy = {"alone": [], "shared": [], "selective": []}
-for t, model in zip(names, alone, strict=True):
+accuracy = {name: np.empty(len(names)) for name in ("alone", "shared", "selective")}
+for i, (t, model) in enumerate(zip(names, alone, strict=True)):
     own = task_test == t
     rows, labels, ids = X_test[own], y_test[own], task_test[own]
-    accuracy["alone"].append(model.score(rows, labels))
-    accuracy["shared"].append(sharing.score(rows, labels, task=ids))
-    accuracy["selective"].append(selective.score(rows, labels, task=ids))
+    accuracy["alone"][i] = model.score(rows, labels)
+    accuracy["shared"][i] = sharing.score(rows, labels, task=ids)
+    accuracy["selective"][i] = selective.score(rows, labels, task=ids)
 
-accuracy = {name: np.array(values) for name, values in accuracy.items()}
 for name in ("shared", "selective"):
     gain = accuracy[name] - accuracy["alone"]
     worst = names[gain.argmin()]

@@ -54,7 +54,9 @@ print(report.table[["gain", "standard_error", "verdict", "likely_cause"]].round(
 # Pairs: a row is the task trained with, a column the task that is scored. The last row is for
 # training with all others at once.
 
-TransferDisplay(report.transfer, score_name="accuracy").plot()
+pairs = report.transfer
+assert pairs is not None  # with more than 12 tasks it takes transfer_report(..., pairs=True)
+TransferDisplay(pairs, score_name="accuracy").plot()
 plt.show()
 
 # %%
@@ -71,7 +73,7 @@ plt.show()
 # `group_tasks` finds families, here from the gains of pairs, and ``task_groups=`` lets tasks share
 # within their family only. The test images tell whether that was right:
 
-groups = group_tasks(report.transfer.gain, report.transfer.tasks, threshold=0)
+groups = group_tasks(pairs.gain, pairs.tasks, threshold=0)
 print("groups:", groups)
 
 settings = {
