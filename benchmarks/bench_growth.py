@@ -29,7 +29,7 @@ BASE = {"rows": 100_000, "features": 64, "tasks": 8}
 GROWTH = {
     "rows": (10_000, 100_000, 1_000_000),
     "features": (16, 64, 256, 1024),
-    "tasks": (2, 8, 100, 1000, 10_000),
+    "tasks": (2, 8, 100, 1000),
 }
 EPOCHS, ROUNDS = 4, 3
 

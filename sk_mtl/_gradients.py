@@ -64,7 +64,7 @@ class Gradients:
             of_tasks = target.t().reshape(-1), weight.t().reshape(-1)
             loss, outputs = self.add(every, task, *of_tasks, scale, gaps=True)
             return loss, outputs.view(-1, len(rows), outputs.shape[-1]).transpose(0, 1)
-        segments = None if task is None else Segments(task)
+        segments = None if task is None else Segments(task, training=True)
         aligned, mask = network.aligned(rows, segments)
         if self.layers is None:
             shared, shared_backward = self._through_autograd(aligned, mask, segments)

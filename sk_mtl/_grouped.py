@@ -10,6 +10,8 @@ from torch import Tensor
 
 _FEW = 16  # outputs, for which a product is several times faster the other way round
 MANY = 256  # rows, from which on it is: fewer have the same outputs to the bit in any order
+_COPIES_PER_TASK = 2**13  # values that are copied in the time that one more product takes
+_MOST_COPIES = 2**22
 
 Bounds = list[tuple[int, int, int]]
 
@@ -22,10 +24,13 @@ class Segments:
     task : Tensor of shape (n_rows,)
     bounds : list of (int, int, int), default=None
         Task code, first row and the row after the last; found where they are needed.
+    training : bool, default=False
+        Whether outputs may differ, by rounding, with what other rows are in the batch.
     """
 
-    def __init__(self, task: Tensor, bounds: Bounds | None = None) -> None:
+    def __init__(self, task: Tensor, bounds: Bounds | None = None, training: bool = False) -> None:
         self.task = task
+        self.training = training
         self._bounds = bounds
 
     @property
@@ -40,11 +45,20 @@ class Segments:
     def stretched(self, times: int) -> Segments:
         """The segments of a batch that has ``times`` rows in the place of each."""
         bounds = [(task, start * times, stop * times) for task, start, stop in self.bounds]
-        return Segments(self.task.repeat_interleave(times), bounds)
+        return Segments(self.task.repeat_interleave(times), bounds, self.training)
 
     def spread(self, values: Tensor) -> Tensor:
         """Each row's entry of ``values``, which has one entry per task."""
         return values.index_select(0, self.task)
+
+    def are_short(self, n_values: int) -> bool:
+        """Whether matrices of so many values cost less copied for each row than used by task."""
+        n_copies = len(self.task) * n_values
+        return (
+            self.training
+            and n_copies <= _MOST_COPIES
+            and n_copies <= _COPIES_PER_TASK * len(self.bounds)
+        )
 
 
 def grouped_product(rows: Tensor, weight: Tensor, segments: Segments) -> Tensor:
@@ -60,6 +74,8 @@ def grouped_product(rows: Tensor, weight: Tensor, segments: Segments) -> Tensor:
     -------
     Tensor of shape (n_rows, n_outputs)
     """
+    if segments.are_short(weight[0].numel()):
+        return torch.bmm(rows.unsqueeze(1), segments.spread(weight)).squeeze(1)
     product: Tensor = _GroupedProduct.apply(  # type: ignore[no-untyped-call]
         rows, weight, segments.bounds
     )
@@ -100,6 +116,9 @@ class _GroupedProduct(torch.autograd.Function):
 
 def add_grouped_outer(out: Tensor, rows: Tensor, grad: Tensor, segments: Segments) -> None:
     """Add ``rows[of task i].T @ grad[of task i]`` to ``out[i]`` for every task ``i``."""
+    if segments.are_short(out[0].numel()):
+        out.index_add_(0, segments.task, rows.unsqueeze(2) * grad.unsqueeze(1))
+        return
     for task, start, stop in segments.bounds:
         _add_outer(out[task], rows[start:stop], grad[start:stop])
 

@@ -119,6 +119,17 @@ def test_large_parameters_are_vectors_of_their_own(
     assert_same_parameters(mine, expected)
 
 
+@pytest.mark.parametrize("case", ["full", "low_rank", "relu"])
+def test_products_by_task_and_by_row_are_the_same(
+    case: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    by_row = fitted("adam", case)
+    monkeypatch.setattr("sk_mtl._grouped._MOST_COPIES", 0)
+    by_task = fitted("adam", case)
+    np.testing.assert_allclose(by_row.loss_curve_, by_task.loss_curve_, rtol=1e-9)
+    assert_same_parameters(by_row, by_task)
+
+
 def test_the_ways_are_not_the_same_by_accident(monkeypatch: pytest.MonkeyPatch) -> None:
     by_hand: list[bool] = []
     add = Gradients.add
