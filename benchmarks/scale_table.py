@@ -73,7 +73,7 @@ def _of_growth(rows: list[dict[str, Any]]) -> str:
     cells = {
         (r["grows"], r["size"], r["work"]): f"{r['seconds']:.3g} s, {r['peak_mb']} MB" for r in rows
     }
-    works = list(dict.fromkeys(r["work"] for r in rows))
+    works = sorted({r["work"] for r in rows}, key=lambda work: (not work.startswith("an"), work))
     sizes = list(dict.fromkeys((r["grows"], r["size"]) for r in rows))
     lines = [("grows", "to", *works)]
     for grows, size in sizes:
