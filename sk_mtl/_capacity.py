@@ -29,6 +29,26 @@ class CapacityCurve:
         Scores of tasks that are trained alone, and of tasks that are trained together.
     score_alone_se, score_together_se : ndarray of shape (n_capacities, n_tasks)
         Their standard errors, as in `transfer_matrix`.
+
+    Examples
+    --------
+    Two tasks that need two units each alone, and three together:
+
+    >>> import numpy as np
+    >>> from sk_mtl.diagnostics import CapacityCurve
+    >>> none = np.zeros((3, 2))
+    >>> curve = CapacityCurve(
+    ...     capacities=np.array([1, 2, 3]),
+    ...     tasks=np.array(["a", "b"]),
+    ...     score_alone=np.array([[0.5, 0.5], [0.75, 0.75], [0.75, 0.75]]),
+    ...     score_alone_se=none,
+    ...     score_together=np.array([[0.25, 0.25], [0.5, 0.5], [0.75, 1.0]]),
+    ...     score_together_se=none,
+    ... )
+    >>> curve.best_together, curve.best_alone.tolist(), curve.best_alone_sum
+    (3, [2, 2], 4)
+    >>> curve.mean_together
+    array([0.25 , 0.5  , 0.875])
     """
 
     capacities: Array

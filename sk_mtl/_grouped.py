@@ -11,7 +11,7 @@ from torch import Tensor
 _FEW = 16  # outputs, for which a product is several times faster the other way round
 MANY = 256  # rows, from which on it is: fewer have the same outputs to the bit in any order
 _COPIES_PER_TASK = 2**13  # values that are copied in the time that one more product takes
-_MOST_COPIES = 2**22
+_MOST_COPIES = 2**22  # values, which bounds the memory
 
 Bounds = list[tuple[int, int, int]]
 
@@ -124,7 +124,7 @@ def add_grouped_outer(out: Tensor, rows: Tensor, grad: Tensor, segments: Segment
 
 
 def _add_outer(out: Tensor, rows: Tensor, grad: Tensor) -> None:
-    """Add ``rows.T @ grad``; few columns of ``grad`` take many times longer this way round."""
+    """Add ``rows.T @ grad``; of few columns as ``(grad.T @ rows).T``, many times faster."""
     if grad.shape[1] <= _FEW:
         out.add_(torch.mm(grad.t(), rows).t())
     else:

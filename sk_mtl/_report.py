@@ -55,6 +55,20 @@ class TransferReport:
     covariance_similarity, label_similarity : ndarray of shape (n_tasks, n_tasks)
         1 is as alike as two halves of one task. Labels that depend on the features in opposed
         ways have -1, and NaN where a task has too few rows to tell.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sk_mtl import MultiTaskAlignedClassifier
+    >>> from sk_mtl.diagnostics import transfer_report
+    >>> rng = np.random.default_rng(0)
+    >>> X, task = rng.standard_normal((40, 3)), np.repeat(["north", "south"], 20)
+    >>> model = MultiTaskAlignedClassifier(hidden_layer_sizes=(), alignment=None)
+    >>> report = transfer_report(model, X, X[:, 0] > 0, task=task, cv=2, random_state=0)
+    >>> report.table["rows"].tolist(), report.label_similarity.shape
+    ([20, 20], (2, 2))
+    >>> str(report).split(",")[0]
+    '2 tasks of 20 rows'
     """
 
     table: Any

@@ -35,6 +35,20 @@ class TransferMatrix:
     gain_together_se : ndarray of shape (n_tasks,)
         Its standard error.
     n_folds : int
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sk_mtl import MultiTaskAlignedClassifier
+    >>> from sk_mtl.diagnostics import transfer_matrix
+    >>> rng = np.random.default_rng(0)
+    >>> X, task = rng.standard_normal((40, 3)), np.repeat(["north", "south"], 20)
+    >>> model = MultiTaskAlignedClassifier(hidden_layer_sizes=(), alignment=None)
+    >>> matrix = transfer_matrix(model, X, X[:, 0] > 0, task=task, cv=2, random_state=0)
+    >>> matrix.tasks.tolist(), matrix.gain.shape, matrix.n_folds
+    (['north', 'south'], (2, 2), 2)
+    >>> bool(np.allclose(matrix.gain_together, matrix.score_together - matrix.score_alone))
+    True
     """
 
     tasks: Array

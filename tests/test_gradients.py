@@ -109,25 +109,19 @@ def test_by_hand_as_by_autograd(case: str, solver: str, monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize("case", ["full", "low_rank", "relu"])
-def test_large_parameters_are_vectors_of_their_own(
-    case: str, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("limit", "value"),
+    [("_steps._LARGE", 10), ("_grouped._MOST_COPIES", 0)],
+    ids=["large parameters are vectors of their own", "products by task instead of by row"],
+)
+def test_what_is_chosen_for_speed_changes_nothing(
+    limit: str, value: int, case: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     expected = fitted("adam", case)
-    monkeypatch.setattr("sk_mtl._steps._LARGE", 10)
+    monkeypatch.setattr(f"sk_mtl.{limit}", value)
     mine = fitted("adam", case)
     np.testing.assert_allclose(mine.loss_curve_, expected.loss_curve_, rtol=1e-9)
     assert_same_parameters(mine, expected)
-
-
-@pytest.mark.parametrize("case", ["full", "low_rank", "relu"])
-def test_products_by_task_and_by_row_are_the_same(
-    case: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    by_row = fitted("adam", case)
-    monkeypatch.setattr("sk_mtl._grouped._MOST_COPIES", 0)
-    by_task = fitted("adam", case)
-    np.testing.assert_allclose(by_row.loss_curve_, by_task.loss_curve_, rtol=1e-9)
-    assert_same_parameters(by_row, by_task)
 
 
 def test_the_ways_are_not_the_same_by_accident(monkeypatch: pytest.MonkeyPatch) -> None:
