@@ -87,6 +87,16 @@ def test_every_public_name_is_in_the_reference() -> None:
         assert sorted(listed) == sorted(module.__all__)
 
 
+def test_every_public_name_has_an_example() -> None:
+    """Which the doctests run."""
+    for path in sorted((ROOT / "sk_mtl").glob("[!_]*.py")):
+        module = importlib.import_module(f"sk_mtl.{path.stem}")
+        for name in module.__all__:
+            assert ">>> " in (getattr(module, name).__doc__ or ""), name
+    for name in sk_mtl.__all__:
+        assert ">>> " in getattr(sk_mtl, name).__doc__, name
+
+
 def test_main_example_beats_a_model_per_task_and_a_pooled_one(tmp_path: Path) -> None:
     example = ROOT / "docs" / "examples" / "digits_from_five_scanners.py"
     out = run(f"import runpy; runpy.run_path({str(example)!r})['main'](seeds=1)", tmp_path)
