@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from sk_mtl._processes import Batch, Processes
+from sk_mtl._tasks import Array
 
 ROWS_AT_A_TIME = 4096  # bounds the memory of full-batch passes and of predictions
 
@@ -26,6 +28,14 @@ class TaskDataset(Dataset[Batch]):
 
     def __init__(self, rows: Tensor, task: Tensor | None, target: Tensor, weight: Tensor) -> None:
         self.rows, self.task, self.target, self.weight = rows, task, target, weight
+        # On the CPU numpy chooses rows, several times faster.
+        self._arrays: list[Array | None] | None = None
+        if rows.device.type == "cpu":
+            self._arrays = [None if v is None else v.numpy() for v in self._values]
+
+    @property
+    def _values(self) -> tuple[Tensor, Tensor | None, Tensor, Tensor]:
+        return self.rows, self.task, self.target, self.weight
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -36,15 +46,20 @@ class TaskDataset(Dataset[Batch]):
 
     def __getitem__(self, index: slice | Tensor) -> Batch:
         """A batch: the network's arguments, and those of the loss."""
-
-        def of(values: Tensor) -> Tensor:
-            return values[index] if isinstance(index, slice) else values.index_select(0, index)
-
-        inputs = {"rows": of(self.rows)}
-        task = None
-        if self.task is not None:
-            task = inputs["task"] = of(self.task)
-        return inputs, (of(self.target), of(self.weight), task)
+        parts: list[Any]
+        if isinstance(index, slice):
+            parts = [None if v is None else v[index] for v in self._values]
+        elif self._arrays is None:
+            parts = [None if v is None else v.index_select(0, index) for v in self._values]
+        else:
+            chosen = index.numpy()
+            parts = [
+                None if v is None else torch.from_numpy(v.take(chosen, axis=0))
+                for v in self._arrays
+            ]
+        rows, task, target, weight = parts
+        inputs = {"rows": rows} if task is None else {"rows": rows, "task": task}
+        return inputs, (target, weight, task)
 
     def n_batches(self, batch_size: int, processes: Processes) -> int:
         return -(-len(self) // batch_size)

@@ -151,11 +151,11 @@ class FullBatchNet(TaskNet):
 
         @torch.no_grad()
         def find(batches: list[Batch]) -> tuple[float, list[Tensor]]:
-            value, outputs = penalty.start_gradient(share).item() + share * at_rest, []
+            value, outputs = penalty.start_gradient(share) + share * at_rest, []
             for inputs, (to_reach, weight, task) in batches:
                 loss, output = gradients.add(inputs["rows"], task, to_reach, weight, share)
                 outputs.append(output)
-                value += loss.item()
+                value += loss
             return value, outputs
 
         return find

@@ -1,7 +1,9 @@
 """Loss and gradient of a network, by hand: for small batches autograd takes longer than both.
 
-The backward pass of `AlignedNetwork`, part by part, in the order of its forward pass. A shared
-module of the user's, which may be anything, goes through autograd; the rest does not.
+The backward pass of `AlignedNetwork`, part by part, in the order of its forward pass. The arrays
+are views of tensors: a call of numpy's takes a fraction of the time of one of torch's, of which a
+small batch's would be most. Each task's own matrices stay with torch, which is faster with them,
+and so does a shared module of the user's, which may be anything and goes through autograd.
 """
 
 from __future__ import annotations
@@ -10,7 +12,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
+from scipy.special import expit
 from torch import Tensor, nn
 
 from sk_mtl._alignment import Alignment, DiagonalAlignment, FullAlignment, LowRankAlignment
@@ -19,19 +23,21 @@ from sk_mtl._heads import TaskHeads
 from sk_mtl._losses import TaskLoss, squared_error
 from sk_mtl._network import NONLINEAR_SHARE, AlignedNetwork
 from sk_mtl._shared import SharedModule
+from sk_mtl._tasks import Array
 
 _STACKED = 64  # columns of all heads, up to which all tasks' outputs cost less than choosing
 
-Backward = Callable[[Tensor], Tensor | None]
+Backward = Callable[[Array], Array | None]
 
 
 class Gradients:
-    """Adds the gradient of the loss to the ``grad`` of the parameters, which must be there.
+    """Adds the gradient of the loss to the ``grad`` of the parameters.
 
     Parameters
     ----------
     network : AlignedNetwork
-        One that `by_hand` says yes to.
+        One that `by_hand` says yes to. Its parameters and their ``grad`` must be there already,
+        and stay where they are.
     loss : TaskLoss
     """
 
@@ -39,7 +45,9 @@ class Gradients:
         self.network = network
         self.entry_loss = _squared_error if loss.entry_loss is squared_error else _cross_entropy
         self.layers = _built_in_layers(network.shared)
+        self.heads = _Heads(network.heads)
 
+    @np.errstate(all="ignore")
     def add(
         self,
         rows: Tensor,
@@ -49,12 +57,14 @@ class Gradients:
         scale: float,
         *,
         gaps: bool = False,
-    ) -> tuple[Tensor, Tensor]:
+    ) -> tuple[float, Tensor]:
         """Add ``scale`` times the gradient of a batch's loss. Grad mode must be off.
+
+        Of overflow the loss tells, as in torch, and not numpy's warnings.
 
         Returns
         -------
-        loss : Tensor of shape ()
+        loss : float
             Times ``scale``.
         outputs : Tensor of shape (n_rows, n_columns) or (n_rows, n_tasks, n_columns)
         """
@@ -62,24 +72,27 @@ class Gradients:
         if task is None and network.tells_tasks_apart:
             every, task = network.for_every_task(rows)
             of_tasks = target.t().reshape(-1), weight.t().reshape(-1)
-            loss, outputs = self.add(every, task, *of_tasks, scale, gaps=True)
-            return loss, outputs.view(-1, len(rows), outputs.shape[-1]).transpose(0, 1)
+            loss, stacked = self.add(every, task, *of_tasks, scale, gaps=True)
+            return loss, stacked.view(-1, len(rows), stacked.shape[-1]).transpose(0, 1)
         segments = None if task is None else Segments(task, training=True)
         aligned, mask = network.aligned(rows, segments)
+        inputs = aligned.numpy()
         if self.layers is None:
             shared, shared_backward = self._through_autograd(aligned, mask, segments)
         else:
             needs = network.alignment is not None
-            shared, shared_backward = _through_layers(self.layers, aligned, needs)
-        inputs = shared
+            shared, shared_backward = _through_layers(self.layers, inputs, needs)
         if network.skip_connection:
-            inputs = torch.cat([NONLINEAR_SHARE**0.5 * shared, aligned], dim=1)
-        outputs, heads_backward = _through_heads(network.heads, inputs, segments)
+            inputs = np.concatenate([NONLINEAR_SHARE**0.5 * shared, inputs], axis=1)
+        else:
+            inputs = shared
+        outputs, heads_backward = self.heads.forward(inputs, segments)
         gaps = gaps or task is None  # entries of weight 0 may have no label
-        loss, grad = self.entry_loss(outputs, target, weight * scale, gaps)
+        # Of one column, or a column for each task.
+        to_reach, weights = (values.numpy().T.reshape(-1, len(rows)) for values in (target, weight))
+        loss, grad = self.entry_loss(outputs, to_reach, weights * scale, gaps)
 
         grad_inputs = heads_backward(grad)
-        assert grad_inputs is not None
         grad_shared, grad_aligned = grad_inputs, None
         if network.skip_connection:
             grad_shared = NONLINEAR_SHARE**0.5 * grad_inputs[:, : shared.shape[1]]
@@ -88,23 +101,24 @@ class Gradients:
         if network.alignment is not None and segments is not None:
             assert through is not None
             grad_aligned = through if grad_aligned is None else through + grad_aligned
-            _align_backward(network.alignment, rows, segments, grad_aligned)
-        return loss, outputs
+            _align_backward(network.alignment, rows, segments, torch.from_numpy(grad_aligned))
+        by_row = torch.from_numpy(outputs.transpose(2, 0, 1))
+        return loss, by_row if task is None else by_row[:, 0]
 
     def _through_autograd(
         self, aligned: Tensor, mask: Tensor | None, segments: Segments | None
-    ) -> tuple[Tensor, Backward]:
+    ) -> tuple[Array, Backward]:
         """The shared module's outputs, and the way back through it."""
         leaf = aligned.detach().requires_grad_(self.network.alignment is not None)
         with torch.enable_grad():
             shared: Tensor = self.network.shared(leaf, mask, segments)
 
-        def backward(grad: Tensor) -> Tensor | None:
+        def backward(grad: Array) -> Array | None:
             if shared.requires_grad:
-                shared.backward(grad)  # type: ignore[no-untyped-call]
-            return leaf.grad
+                shared.backward(torch.from_numpy(grad))  # type: ignore[no-untyped-call]
+            return None if leaf.grad is None else leaf.grad.numpy()
 
-        return shared.detach(), backward
+        return shared.detach().numpy(), backward
 
 
 _ALIGNMENTS = (type(None), FullAlignment, LowRankAlignment, DiagonalAlignment)
@@ -116,25 +130,30 @@ def by_hand(network: AlignedNetwork) -> bool:
         type(network.alignment) in _ALIGNMENTS
         and network.certainty is None
         and network.heads.gain is None
+        and network.heads.own.device.type == "cpu"
         and all(p.requires_grad for n, p in network.named_parameters() if ".module." not in n)
     )
 
 
 @dataclass(frozen=True)
 class _Layer:
-    """A layer with its activation, and the gradient before that from what it has put out."""
+    """A layer with its activation, which is made in place, and the gradient before it from what
+    it has put out, likewise.
+    """
 
-    weight: Tensor
-    bias: Tensor
-    activate: Callable[[Tensor], Tensor]
-    slope: Callable[[Tensor, Tensor], Tensor]
+    weight: Array
+    bias: Array
+    grad_weight: Array
+    grad_bias: Array
+    activate: Callable[[Array], None]
+    slope: Callable[[Array, Array], Array]
 
 
 _ACTIVATIONS: dict[type[nn.Module], Any] = {
-    nn.Identity: (lambda z: z, lambda grad, out: grad),
-    nn.ReLU: (torch.relu, lambda grad, out: grad * out.sign()),
-    nn.Tanh: (torch.tanh, lambda grad, out: grad * (1 - out * out)),
-    nn.Sigmoid: (torch.sigmoid, lambda grad, out: grad * (out * (1 - out))),
+    nn.Identity: (lambda z: None, lambda grad, out: grad),
+    nn.ReLU: (lambda z: np.maximum(z, 0, out=z), lambda grad, out: grad * (out > 0)),
+    nn.Tanh: (lambda z: np.tanh(z, out=z), lambda grad, out: grad * (1 - out * out)),
+    nn.Sigmoid: (lambda z: expit(z, out=z), lambda grad, out: grad * (out * (1 - out))),
 }
 
 
@@ -151,24 +170,28 @@ def _built_in_layers(shared: nn.Module) -> list[_Layer] | None:
         known = type(layer) is nn.Linear and layer.bias is not None
         if not known or type(activation) not in _ACTIVATIONS:
             return None
-        layers.append(_Layer(layer.weight, layer.bias, *_ACTIVATIONS[type(activation)]))
+        arrays = _values(layer.weight), _values(layer.bias), _grad(layer.weight), _grad(layer.bias)
+        layers.append(_Layer(*arrays, *_ACTIVATIONS[type(activation)]))
     return layers
 
 
 def _through_layers(
-    layers: list[_Layer], aligned: Tensor, needs_grad: bool
-) -> tuple[Tensor, Backward]:
+    layers: list[_Layer], aligned: Array, needs_grad: bool
+) -> tuple[Array, Backward]:
     """The last layer's outputs; the way back to the layers' inputs where that is of use."""
     outputs = [aligned]
     for layer in layers:
-        outputs.append(layer.activate(torch.addmm(layer.bias, outputs[-1], layer.weight.t())))
+        z = outputs[-1] @ layer.weight.T
+        z += layer.bias
+        layer.activate(z)
+        outputs.append(z)
 
-    def backward(grad: Tensor) -> Tensor | None:
+    def backward(grad: Array) -> Array | None:
         for j in reversed(range(len(layers))):
             layer = layers[j]
             grad = layer.slope(grad, outputs[j + 1])
-            _grad(layer.weight).addmm_(grad.t(), outputs[j])
-            _grad(layer.bias).add_(grad.sum(dim=0))
+            np.add(layer.grad_weight, grad.T @ outputs[j], out=layer.grad_weight)
+            np.add(layer.grad_bias, grad.sum(axis=0), out=layer.grad_bias)
             if j or needs_grad:
                 grad = grad @ layer.weight
         return grad if needs_grad else None
@@ -176,63 +199,96 @@ def _through_layers(
     return outputs[-1], backward
 
 
-def _through_heads(
-    heads: TaskHeads, inputs: Tensor, segments: Segments | None
-) -> tuple[Tensor, Backward]:
-    """Outputs of each row's own task, or of all tasks; few columns in all are one product."""
-    weight, bias = heads.of_tasks()
-    n_tasks, n_inputs, n_columns = weight.shape
-    if segments is not None and n_tasks * n_columns > _STACKED:
-        outputs = grouped_product(inputs, weight, segments) + segments.spread(bias)
+class _Heads:
+    """The heads of a network, a task's of which is its family's plus its own."""
 
-        def grouped_backward(grad: Tensor) -> Tensor:
+    def __init__(self, heads: TaskHeads) -> None:
+        self.heads = heads
+        self.family = heads.family.numpy()
+        self.has_weights = heads.has_weights.numpy()
+        self.closed = heads.closed.numpy()
+        names = "shared", "own", "shared_bias", "own_bias"
+        self.values = [_values(heads.get_parameter(name)) for name in names]
+        self.grads = [_grad(heads.get_parameter(name)) for name in names]
+
+    def forward(
+        self, inputs: Array, segments: Segments | None
+    ) -> tuple[Array, Callable[[Array], Array]]:
+        """Outputs of each row's own task or of all tasks, and the way back.
+
+        The outputs are of shape (1 or n_tasks, n_columns, n_rows): a row of the products for each
+        column, which is much faster where there are few.
+        """
+        weight, bias = self.of_tasks()
+        n_tasks, n_inputs, n_columns = weight.shape
+        n_rows = len(inputs)
+        if segments is not None and n_tasks * n_columns > _STACKED:
+            return self._grouped(inputs, segments)
+
+        stacked = weight.transpose(0, 2, 1).reshape(-1, n_inputs)
+        of_all = stacked @ inputs.T
+        of_all += bias.reshape(-1, 1)
+        outputs = of_all.reshape(n_tasks, n_columns, n_rows)
+        choice: Any = None
+        if segments is not None and n_tasks > 1:
+            choice = _places(segments.task.numpy(), n_columns * n_rows, n_rows)
+            choice = choice + n_rows * np.arange(n_columns)[:, None]
+            outputs = outputs.reshape(-1)[choice][None]
+
+        def backward(grad: Array) -> Array:
+            if choice is not None:
+                everywhere = np.zeros((n_tasks * n_columns, n_rows), dtype=grad.dtype)
+                everywhere.reshape(-1)[choice] = grad[0]
+                grad = everywhere
+            grad = grad.reshape(-1, n_rows)
+            grad_weight = (grad @ inputs).reshape(n_tasks, n_columns, n_inputs)
+            grad_bias = grad.sum(axis=1).reshape(n_tasks, n_columns)
+            self.add(grad_weight.transpose(0, 2, 1), grad_bias)
+            return np.asarray(grad.T @ stacked)
+
+        return outputs, backward
+
+    def _grouped(self, inputs: Array, segments: Segments) -> tuple[Array, Callable[[Array], Array]]:
+        """The outputs of each row's own task, without those of all others."""
+        rows = torch.from_numpy(inputs)
+        weight, bias = self.heads.of_tasks()
+        outputs = grouped_product(rows, weight, segments) + segments.spread(bias)
+
+        def backward(grad: Array) -> Array:
+            by_row = torch.from_numpy(grad[0].T)
             grad_weight = torch.zeros_like(weight)
-            add_grouped_outer(grad_weight, inputs, grad, segments)
-            grad_bias = torch.zeros_like(bias).index_add_(0, segments.task, grad)
-            _add_to_heads(heads, grad_weight, grad_bias)
-            return grouped_product(grad, weight.mT, segments)
+            add_grouped_outer(grad_weight, rows, by_row, segments)
+            grad_bias = torch.zeros_like(bias).index_add_(0, segments.task, by_row)
+            self.add(grad_weight.numpy(), grad_bias.numpy())
+            return grouped_product(by_row, weight.mT, segments).numpy()
 
-        return outputs, grouped_backward
+        return outputs.numpy().T[None], backward
 
-    # A column of the outputs for each row of these: much faster where there are few.
-    stacked = weight.mT.reshape(-1, n_inputs)
-    of_all = torch.addmm(bias.reshape(-1, 1), stacked, inputs.t())
-    n_rows, choice = inputs.shape[0], None
-    outputs = of_all.t()
-    if segments is None:
-        outputs = outputs.view(n_rows, n_tasks, n_columns)
-    elif n_tasks > 1:
-        choice = segments.task.expand(1, n_columns, n_rows)
-        outputs = of_all.view(n_tasks, n_columns, n_rows).gather(0, choice)[0].t()
+    def of_tasks(self) -> tuple[Array, Array]:
+        """As `TaskHeads.of_tasks`."""
+        shared, own, shared_bias, own_bias = self.values
+        if len(shared) > 1:
+            shared, shared_bias = shared[self.family], shared_bias[self.family]
+        weight, bias = shared + own, shared_bias + own_bias
+        if not self.heads.every_column:
+            weight = weight * self.has_weights[:, None]
+            bias = bias * self.has_weights + self.closed
+        return weight, bias
 
-    def backward(grad: Tensor) -> Tensor:
-        grad = grad.reshape(n_rows, -1).t()
-        if choice is not None:
-            everywhere = grad.new_zeros(n_tasks, n_columns, n_rows)
-            grad = everywhere.scatter_(0, choice, grad.unsqueeze(0)).view(-1, n_rows)
-        grad_weight = (grad @ inputs).view(n_tasks, n_columns, n_inputs).mT
-        _add_to_heads(heads, grad_weight, grad.sum(dim=1).view(n_tasks, n_columns))
-        return grad.t() @ stacked
-
-    return outputs, backward
-
-
-def _add_to_heads(heads: TaskHeads, grad_weight: Tensor, grad_bias: Tensor) -> None:
-    """A task's head is its family's plus its own, so both have its gradient."""
-    if not heads.every_column:
-        grad_weight = grad_weight * heads.has_weights.unsqueeze(1)
-        grad_bias = grad_bias * heads.has_weights
-    _grad(heads.own).add_(grad_weight)
-    _grad(heads.own_bias).add_(grad_bias)
-    if heads.own.shape[0] == 1:
-        _grad(heads.shared).add_(grad_weight)
-        _grad(heads.shared_bias).add_(grad_bias)
-    elif heads.shared.shape[0] == 1:
-        _grad(heads.shared)[0].add_(grad_weight.sum(dim=0))
-        _grad(heads.shared_bias)[0].add_(grad_bias.sum(dim=0))
-    else:
-        _grad(heads.shared).index_add_(0, heads.family, grad_weight)
-        _grad(heads.shared_bias).index_add_(0, heads.family, grad_bias)
+    def add(self, grad_weight: Array, grad_bias: Array) -> None:
+        """A task's head is its family's plus its own, so both have its gradient."""
+        if not self.heads.every_column:
+            grad_weight = grad_weight * self.has_weights[:, None]
+            grad_bias = grad_bias * self.has_weights
+        shared, own, shared_bias, own_bias = self.grads
+        own += grad_weight
+        own_bias += grad_bias
+        if len(shared) == 1:
+            shared += grad_weight.sum(axis=0)
+            shared_bias += grad_bias.sum(axis=0)
+        else:
+            np.add.at(shared, self.family, grad_weight)
+            np.add.at(shared_bias, self.family, grad_bias)
 
 
 def _align_backward(alignment: Alignment, rows: Tensor, segments: Segments, grad: Tensor) -> None:
@@ -241,50 +297,63 @@ def _align_backward(alignment: Alignment, rows: Tensor, segments: Segments, grad
         segments = segments.stretched(rows[0, ..., 0].numel())
         rows, grad = rows.nan_to_num(0.0).flatten(0, -2), grad.flatten(0, -2)
     if isinstance(alignment, FullAlignment):
-        add_grouped_outer(_grad(alignment.deviation), rows, grad, segments)
+        add_grouped_outer(_tensor_grad(alignment.deviation), rows, grad, segments)
     elif isinstance(alignment, LowRankAlignment):
         between = grouped_product(rows, alignment.down, segments)
-        add_grouped_outer(_grad(alignment.up), between, grad, segments)
+        add_grouped_outer(_tensor_grad(alignment.up), between, grad, segments)
         before = grouped_product(grad, alignment.up.mT, segments)
-        add_grouped_outer(_grad(alignment.down), rows, before, segments)
+        add_grouped_outer(_tensor_grad(alignment.down), rows, before, segments)
     elif isinstance(alignment, DiagonalAlignment):
-        _grad(alignment.deviation).index_add_(0, segments.task, rows * grad)
+        _tensor_grad(alignment.deviation).index_add_(0, segments.task, rows * grad)
 
 
-def _cross_entropy(
-    logits: Tensor, columns: Tensor, weight: Tensor, gaps: bool
-) -> tuple[Tensor, Tensor]:
-    if logits.shape[-1] == 1:
-        flat, positive = logits.squeeze(-1), columns.to(logits)
-        loss = nn.functional.binary_cross_entropy_with_logits(
-            flat, positive, weight, reduction="sum"
-        )
-        return loss, ((torch.sigmoid(flat) - positive) * weight).unsqueeze(-1)
+def _cross_entropy(logits: Array, columns: Array, weight: Array, gaps: bool) -> tuple[float, Array]:
+    """Loss and gradient of logits of shape (n_tasks, n_columns, n_rows)."""
+    if logits.shape[1] == 1:
+        odds, positive = logits[:, 0], columns.astype(logits.dtype)
+        losses = np.maximum(odds, 0) - odds * positive + np.log1p(np.exp(-np.abs(odds)))
+        return _total(weight, losses), (weight * (expit(odds) - positive))[:, None]
     if gaps:
-        columns = columns.clamp(min=0)
-    across = -1
-    if logits.ndim == 2:  # classes along the first axis, where torch is faster
-        across, logits, columns = 0, logits.t(), columns.unsqueeze(0)
-    else:
-        columns = columns.unsqueeze(-1)
-    weight = weight.view(columns.shape)
-    log_probability = torch.log_softmax(logits, dim=across)
+        columns = columns.clip(min=0)
+    n_tasks, n_columns, n_rows = logits.shape
+    places = _places(columns, n_rows, n_rows)
+    if n_tasks > 1:
+        places = places + n_columns * n_rows * np.arange(n_tasks)[:, None]
+    grad = np.subtract(logits, logits.max(axis=1, keepdims=True), order="C")
+    own = grad.reshape(-1)[places]
+    np.exp(grad, out=grad)
+    total = grad.sum(axis=1)
+    losses = np.log(total) - own
     if gaps:
-        log_probability.masked_fill_(weight == 0, 0.0)
-    minus = -weight
-    loss = torch.dot(log_probability.gather(across, columns).view(-1), minus.view(-1))
-    grad = log_probability.exp_().mul_(weight).scatter_add_(across, columns, minus)
-    return loss, grad.t() if across == 0 else grad
+        losses[weight == 0] = 0.0
+    grad *= (weight / total)[:, None]
+    grad.reshape(-1)[places] -= weight
+    return _total(weight, losses), grad
 
 
-def _squared_error(
-    outputs: Tensor, values: Tensor, weight: Tensor, gaps: bool
-) -> tuple[Tensor, Tensor]:
-    off = outputs.squeeze(-1) - values
+def _squared_error(outputs: Array, values: Array, weight: Array, gaps: bool) -> tuple[float, Array]:
+    off = outputs[:, 0] - values
     weighted = weight * off
-    return 0.5 * (weighted * off).sum(), weighted.unsqueeze(-1)
+    return 0.5 * _total(weighted, off), weighted[:, None]
 
 
-def _grad(parameter: Tensor) -> Tensor:
+def _total(weight: Array, losses: Array) -> float:
+    return float(np.vdot(weight, losses))
+
+
+def _places(index: Array, stride: int, n_rows: int) -> Array:
+    """Where entry ``index`` of each row is in an array whose last axis are the rows."""
+    return np.asarray(index * stride + np.arange(n_rows))
+
+
+def _values(parameter: Tensor) -> Array:
+    return parameter.detach().numpy()
+
+
+def _grad(parameter: Tensor) -> Array:
+    return _tensor_grad(parameter).numpy()
+
+
+def _tensor_grad(parameter: Tensor) -> Tensor:
     assert parameter.grad is not None
     return parameter.grad

@@ -97,25 +97,29 @@ class MiniBatchNet(TaskNet):
         told: list[dict[str, Any]] = self.history[-1]["batches"]
         # A scheduler of learning rates wants to see a step.
         step = self.optimizer_.step if begin or end or graded else self.optimizer_.step_unseen
+        n_batches, share = len(batches), 1 / self.total_weight_
         for number, batch in enumerate(batches, start=1):
             told.append({})
             self.tell(begin, "on_batch_begin", batch=batch, training=True)
             inputs, target = batch
             n_rows = inputs["rows"].shape[0]
-            scale = self.n_rows_ / n_rows / self.total_weight_
+            scale = self.n_rows_ / n_rows * share
             with torch.no_grad():
-                loss, outputs = steps.gradient(inputs, target, scale, 1 / self.total_weight_)
+                loss, outputs = steps.gradient(inputs, target, scale, share)
                 if self.processes_.several:
-                    self.processes_.average([*(v.gradient for v in steps.vectors), loss])
+                    of_all = torch.tensor(loss)
+                    self.processes_.average([*(v.gradient for v in steps.vectors), of_all])
+                    loss = of_all.item()
                 for callback in graded:
                     named = self.module_.named_parameters()  # can be gone through once
                     seen = {"named_parameters": named, "batch": batch, "training": True}
                     self.tell([callback], "on_grad_computed", **seen)
-                (step if number < len(batches) else self.optimizer_.step)()
-            told[-1] |= {"train_loss": loss.item(), "train_batch_size": n_rows}
-            outcome = {"batch": batch, "training": True, "loss": loss, "y_pred": outputs}
-            self.tell(end, "on_batch_end", **outcome)
-        self.history.record("train_batch_count", len(batches))
+                (step if number < n_batches else self.optimizer_.step)()
+            told[-1] |= {"train_loss": loss, "train_batch_size": n_rows}
+            if end:
+                outcome = {"batch": batch, "loss": torch.tensor(loss), "y_pred": outputs}
+                self.tell(end, "on_batch_end", training=True, **outcome)
+        self.history.record("train_batch_count", n_batches)
 
     def train_step_single(self, batch: Any, **fit_params: Any) -> Any:
         """As skorch, with the gradient of all processes."""

@@ -27,7 +27,6 @@ class Steps:
 
     def __init__(self, network: AlignedNetwork, loss: TaskLoss, optimizer: VectorAdam) -> None:
         self.optimizer = optimizer
-        self.gradients = Gradients(network, loss)
         training = [(n, p) for n, p in network.named_parameters() if p.requires_grad]
         large = [[(n, p)] for n, p in training if p.numel() > _LARGE]
         small = [(n, p) for n, p in training if p.numel() <= _LARGE]
@@ -36,16 +35,17 @@ class Steps:
             vector = ParameterVector([parameter for _, parameter in part])
             self.vectors.append(vector)
             self.penalties.append(VectorPenalty(network, vector, [name for name, _ in part]))
+        self.gradients = Gradients(network, loss)
         self.at_rest = penalty_of_the_rest(network, self.penalties)
         optimizer.attach(self.vectors)
 
     def gradient(
         self, inputs: dict[str, Tensor], target: Target, scale: float, penalty_scale: float
-    ) -> tuple[Tensor, Tensor]:
+    ) -> tuple[float, Tensor]:
         """Leave the gradient of the loss and the penalty; the loss, and the outputs."""
-        value: Tensor | float = penalty_scale * self.at_rest
+        value = penalty_scale * self.at_rest
         for penalty in self.penalties:
-            value = value + penalty.start_gradient(penalty_scale)
+            value += penalty.start_gradient(penalty_scale)
         to_reach, weight, task = target
         loss, outputs = self.gradients.add(inputs["rows"], task, to_reach, weight, scale)
         return loss + value, outputs

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -98,19 +99,23 @@ class VectorPenalty:
                 self.low_rank = network.alignment
                 self.alpha = network.penalties["alignment_alpha"]
         starts = network.starts()
-        self.stiffness = vector.join([stiffness[name] for name in names])
-        self.start = vector.join([starts.get(name, 0.0) for name in names])
-        self.has_start = any(name in starts for name in names)
+        self.stiffness = vector.join([stiffness[name] for name in names]).numpy()
+        self.start = None
+        if any(name in starts for name in names):
+            self.start = vector.join([starts.get(name, 0.0) for name in names]).numpy()
+        self._values, self._gradient = vector.values.numpy(), vector.gradient.numpy()
         self._scale, self._scaled = 1.0, self.stiffness
 
-    def start_gradient(self, scale: float) -> Tensor:
+    @np.errstate(all="ignore")  # the loss tells
+    def start_gradient(self, scale: float) -> float:
         """Make the gradient ``scale`` times the penalty's; ``scale`` times the penalty."""
-        gradient = self.vector.gradient
-        off = self.vector.values
-        if self.has_start:
+        if scale != self._scale:
+            self._scale, self._scaled = scale, scale * self.stiffness
+        off, gradient = self._values, self._gradient
+        if self.start is not None:
             off = off - self.start
-        torch.mul(off, self._scaled_stiffness(scale), out=gradient)
-        value = 0.5 * torch.dot(off, gradient)
+        np.multiply(off, self._scaled, out=gradient)
+        value = 0.5 * float(np.dot(off, gradient))
         if self.low_rank is not None:
             down, up = self.low_rank.down, self.low_rank.up
             inner, outer = down.mT @ down, up @ up.mT
@@ -118,17 +123,11 @@ class VectorPenalty:
             assert up.grad is not None
             down.grad.add_(down @ outer, alpha=scale * self.alpha)
             up.grad.add_(inner @ up, alpha=scale * self.alpha)
-            value = value + 0.5 * scale * self.alpha * (inner * outer).sum()
+            value += 0.5 * scale * self.alpha * (inner * outer).sum().item()
         return value
-
-    def _scaled_stiffness(self, scale: float) -> Tensor:
-        if scale != self._scale:
-            self._scale, self._scaled = scale, scale * self.stiffness
-        return self._scaled
 
 
 @torch.no_grad()
 def penalty_of_the_rest(network: AlignedNetwork, penalties: Sequence[VectorPenalty]) -> float:
     """The penalty on parameters in no vector, which are held still."""
-    of_vectors = sum(penalty.start_gradient(1.0).item() for penalty in penalties)
-    return network.penalty().item() - of_vectors
+    return network.penalty().item() - sum(penalty.start_gradient(1.0) for penalty in penalties)

@@ -6,7 +6,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.optim.adam import adam
 
 from sk_mtl._vector import ParameterVector
 
@@ -113,14 +112,15 @@ class _Moments:
 
     def _move(self, values: Tensor, rate: float) -> None:
         (beta1, beta2), eps = self.groups[0]["betas"], self.groups[0]["eps"]
-        adam(
+        self.steps += 1
+        # What Adam(fused=True) calls, without its search for groups, which takes longer than this.
+        torch._fused_adam_(
             [values],
             [self.vector.gradient],
             [self.first],
             [self.second],
             [],
             [self.steps],
-            fused=True,
             amsgrad=False,
             beta1=beta1,
             beta2=beta2,
