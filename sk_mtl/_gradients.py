@@ -310,9 +310,7 @@ def _align_backward(alignment: Alignment, rows: Tensor, segments: Segments, grad
 def _cross_entropy(logits: Array, columns: Array, weight: Array, gaps: bool) -> tuple[float, Array]:
     """Loss and gradient of logits of shape (n_tasks, n_columns, n_rows)."""
     if logits.shape[1] == 1:
-        odds, positive = logits[:, 0], columns.astype(logits.dtype)
-        losses = np.maximum(odds, 0) - odds * positive + np.log1p(np.exp(-np.abs(odds)))
-        return _total(weight, losses), (weight * (expit(odds) - positive))[:, None]
+        return _binary_cross_entropy(logits, columns, weight)
     if gaps:
         columns = columns.clip(min=0)
     n_tasks, n_columns, n_rows = logits.shape
@@ -329,6 +327,18 @@ def _cross_entropy(logits: Array, columns: Array, weight: Array, gaps: bool) -> 
     grad *= (weight / total)[:, None]
     grad.reshape(-1)[places] -= weight
     return _total(weight, losses), grad
+
+
+def _binary_cross_entropy(logits: Array, positive: Array, weight: Array) -> tuple[float, Array]:
+    """By torch, whose exponentials and logarithms are faster than numpy's."""
+    odds = torch.from_numpy(logits[:, 0])
+    is_positive = torch.from_numpy(positive.astype(logits.dtype, order="C"))
+    weights = torch.from_numpy(np.ascontiguousarray(weight))
+    loss = nn.functional.binary_cross_entropy_with_logits(
+        odds, is_positive, weights, reduction="sum"
+    )
+    grad = torch.sigmoid(odds).sub_(is_positive).mul_(weights)
+    return loss.item(), grad.numpy()[:, None]
 
 
 def _squared_error(outputs: Array, values: Array, weight: Array, gaps: bool) -> tuple[float, Array]:
