@@ -25,6 +25,8 @@ from sk_mtl._network import NONLINEAR_SHARE, AlignedNetwork
 from sk_mtl._shared import SharedModule
 from sk_mtl._tasks import Array
 
+# Multiplications of a product up to which OpenBLAS takes one thread.
+_SMALL, _SMALL_OF_VECTOR = 2**18, 2**13
 _STACKED = 64  # columns of all heads, up to which all tasks' outputs cost less than choosing
 
 Backward = Callable[[Array], Array | None]
@@ -181,7 +183,7 @@ def _through_layers(
     """The last layer's outputs; the way back to the layers' inputs where that is of use."""
     outputs = [aligned]
     for layer in layers:
-        z = outputs[-1] @ layer.weight.T
+        z = _product(outputs[-1], layer.weight.T)
         z += layer.bias
         layer.activate(z)
         outputs.append(z)
@@ -190,10 +192,10 @@ def _through_layers(
         for j in reversed(range(len(layers))):
             layer = layers[j]
             grad = layer.slope(grad, outputs[j + 1])
-            np.add(layer.grad_weight, grad.T @ outputs[j], out=layer.grad_weight)
+            _add_product(layer.grad_weight, grad.T, outputs[j])
             np.add(layer.grad_bias, grad.sum(axis=0), out=layer.grad_bias)
             if j or needs_grad:
-                grad = grad @ layer.weight
+                grad = _product(grad, layer.weight)
         return grad if needs_grad else None
 
     return outputs[-1], backward
@@ -226,7 +228,7 @@ class _Heads:
             return self._grouped(inputs, segments)
 
         stacked = weight.transpose(0, 2, 1).reshape(-1, n_inputs)
-        of_all = stacked @ inputs.T
+        of_all = _product(stacked, inputs.T)
         of_all += bias.reshape(-1, 1)
         outputs = of_all.reshape(n_tasks, n_columns, n_rows)
         choice: Any = None
@@ -241,10 +243,10 @@ class _Heads:
                 everywhere.reshape(-1)[choice] = grad[0]
                 grad = everywhere
             grad = grad.reshape(-1, n_rows)
-            grad_weight = (grad @ inputs).reshape(n_tasks, n_columns, n_inputs)
+            grad_weight = _product(grad, inputs).reshape(n_tasks, n_columns, n_inputs)
             grad_bias = grad.sum(axis=1).reshape(n_tasks, n_columns)
             self.add(grad_weight.transpose(0, 2, 1), grad_bias)
-            return np.asarray(grad.T @ stacked)
+            return _product(grad.T, stacked)
 
         return outputs, backward
 
@@ -347,8 +349,32 @@ def _squared_error(outputs: Array, values: Array, weight: Array, gaps: bool) -> 
     return 0.5 * _total(weighted, off), weighted[:, None]
 
 
+def _product(left: Array, right: Array) -> Array:
+    """``left @ right``. Large ones are torch's.
+
+    They wake threads, and those of numpy's BLAS would wait for torch's, and torch's for them.
+    """
+    if _is_small(left, right):
+        return np.asarray(left @ right)
+    return torch.mm(torch.from_numpy(left), torch.from_numpy(right)).numpy()
+
+
+def _add_product(out: Array, left: Array, right: Array) -> None:
+    """Add ``left @ right`` to ``out``."""
+    if _is_small(left, right):
+        np.add(out, left @ right, out=out)
+    else:
+        torch.from_numpy(out).addmm_(torch.from_numpy(left), torch.from_numpy(right))
+
+
+def _is_small(left: Array, right: Array) -> bool:
+    """Whether numpy's BLAS takes one thread for a product."""
+    n_rows, n_columns = len(left), int(right.shape[1])
+    return left.size * n_columns <= (_SMALL if n_rows > 1 < n_columns else _SMALL_OF_VECTOR)
+
+
 def _total(weight: Array, losses: Array) -> float:
-    return float(np.vdot(weight, losses))
+    return float((weight * losses).sum())
 
 
 def _places(index: Array, stride: int, n_rows: int) -> Array:

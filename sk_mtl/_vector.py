@@ -111,11 +111,9 @@ class VectorPenalty:
         """Make the gradient ``scale`` times the penalty's; ``scale`` times the penalty."""
         if scale != self._scale:
             self._scale, self._scaled = scale, scale * self.stiffness
-        off, gradient = self._values, self._gradient
-        if self.start is not None:
-            off = off - self.start
-        np.multiply(off, self._scaled, out=gradient)
-        value = 0.5 * float(np.dot(off, gradient))
+        off = self._values if self.start is None else self._values - self.start
+        np.multiply(off, self._scaled, out=self._gradient)
+        value = 0.5 * torch.dot(torch.from_numpy(off), self.vector.gradient).item()
         if self.low_rank is not None:
             down, up = self.low_rank.down, self.low_rank.up
             inner, outer = down.mT @ down, up @ up.mT
