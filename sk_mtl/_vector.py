@@ -117,10 +117,8 @@ class VectorPenalty:
         if self.low_rank is not None:
             down, up = self.low_rank.down, self.low_rank.up
             inner, outer = down.mT @ down, up @ up.mT
-            assert down.grad is not None
-            assert up.grad is not None
-            down.grad.add_(down @ outer, alpha=scale * self.alpha)
-            up.grad.add_(inner @ up, alpha=scale * self.alpha)
+            grad_of(down).add_(down @ outer, alpha=scale * self.alpha)
+            grad_of(up).add_(inner @ up, alpha=scale * self.alpha)
             value += 0.5 * scale * self.alpha * (inner * outer).sum().item()
         return value
 
@@ -129,3 +127,9 @@ class VectorPenalty:
 def penalty_of_the_rest(network: AlignedNetwork, penalties: Sequence[VectorPenalty]) -> float:
     """The penalty on parameters in no vector, which are held still."""
     return network.penalty().item() - sum(penalty.start_gradient(1.0) for penalty in penalties)
+
+
+def grad_of(parameter: Tensor) -> Tensor:
+    """The gradient of a parameter that has one."""
+    assert parameter.grad is not None
+    return parameter.grad

@@ -111,8 +111,8 @@ def test_by_hand_as_by_autograd(case: str, solver: str, monkeypatch: pytest.Monk
 @pytest.mark.parametrize("case", ["full", "low_rank", "relu"])
 @pytest.mark.parametrize(
     ("limit", "value"),
-    [("_steps._LARGE", 10), ("_grouped._MOST_COPIES", 0)],
-    ids=["large parameters are vectors of their own", "products by task instead of by row"],
+    [("_steps._LARGE", 10), ("_grouped._MOST_COPIES", 0), ("_small_products._SMALL", 0)],
+    ids=["large parameters have vectors", "products by task, not by row", "products by torch"],
 )
 def test_what_is_chosen_for_speed_changes_nothing(
     limit: str, value: int, case: str, monkeypatch: pytest.MonkeyPatch
