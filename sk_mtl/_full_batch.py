@@ -14,6 +14,7 @@ from sk_mtl._batches import ROWS_AT_A_TIME, TaskBatches, TaskDataset
 from sk_mtl._gradients import Gradients, by_hand
 from sk_mtl._lbfgs import minimize
 from sk_mtl._processes import Batch
+from sk_mtl._small_products import one_thread_for_numpy
 from sk_mtl._training import TaskNet
 from sk_mtl._vector import ParameterVector, VectorPenalty, penalty_of_the_rest
 
@@ -152,10 +153,11 @@ class FullBatchNet(TaskNet):
         @torch.no_grad()
         def find(batches: list[Batch]) -> tuple[float, list[Tensor]]:
             value, outputs = penalty.start_gradient(share) + share * at_rest, []
-            for inputs, (to_reach, weight, task) in batches:
-                loss, output = gradients.add(inputs["rows"], task, to_reach, weight, share)
-                outputs.append(output)
-                value += loss
+            with one_thread_for_numpy():
+                for inputs, (to_reach, weight, task) in batches:
+                    loss, output = gradients.add(inputs["rows"], task, to_reach, weight, share)
+                    outputs.append(output)
+                    value += loss
             return value, outputs
 
         return find

@@ -10,6 +10,7 @@ from skorch.callbacks import Callback, EpochScoring
 from sk_mtl._batches import TaskBatches, TaskDataset
 from sk_mtl._processes import Processes
 from sk_mtl._schedule import End
+from sk_mtl._small_products import one_thread_for_numpy
 from sk_mtl._steps import Steps, can_step
 from sk_mtl._training import TaskNet
 
@@ -62,7 +63,8 @@ class MiniBatchNet(TaskNet):
                 with self.turn(at.epochs):
                     self._renew_steps()
                     if self.steps_ is not None:
-                        self.run_steps(batches, self.steps_)
+                        with one_thread_for_numpy():
+                            self.run_steps(batches, self.steps_)
                     else:
                         self.run_single_epoch(
                             batches, training=True, prefix="train", step_fn=self.train_step

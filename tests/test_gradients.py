@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from skorch.callbacks import Callback
+from threadpoolctl import ThreadpoolController, threadpool_limits
 from torch import nn
 
 from helpers import make_tasks
@@ -206,3 +207,27 @@ def test_what_callbacks_change_counts(what: str, monkeypatch: pytest.MonkeyPatch
     by_autograd(monkeypatch)
     plain = fitted("adam", "tanh", max_iter=4, callbacks=[Meddler(what)])
     assert_same_parameters(mine, plain)
+
+
+class Threads(Callback):
+    """Notes how many threads products of numpy may have while a net steps."""
+
+    def __init__(self) -> None:
+        self.seen: set[int] = set()
+
+    def on_grad_computed(self, net: Any, **kwargs: Any) -> None:
+        self.seen |= threads_of_openblas()
+
+
+def threads_of_openblas() -> set[int]:
+    found = ThreadpoolController().select(internal_api="openblas").info()
+    return {library["num_threads"] for library in found}
+
+
+@pytest.mark.skipif(not threads_of_openblas(), reason="numpy has another BLAS")
+def test_threads_of_numpy_rest_while_torch_works() -> None:
+    with threadpool_limits(2):
+        watch = Threads()
+        fitted("adam", "relu", callbacks=[watch])
+        assert watch.seen == {1}
+        assert threads_of_openblas() == {2}
