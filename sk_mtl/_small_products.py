@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,8 @@ from threadpoolctl import ThreadpoolController
 
 from sk_mtl._tasks import Array
 
+_LOCK = Lock()
+_HOLDERS: list[Any] = []  # the limit on numpy's threads, then an entry for each that needs it
 _SMALL = 2**23  # multiplications of a product, up to which threads gain little
 
 
@@ -34,15 +38,26 @@ def _is_small(left: Array, right: Array) -> bool:
     return left.size * int(right.shape[1]) <= _SMALL
 
 
-def one_thread_for_numpy() -> AbstractContextManager[Any]:
+@contextmanager
+def one_thread_for_numpy() -> Iterator[None]:
     """Hold numpy's products to one thread.
 
     OpenBLAS has threads of its own, beside torch's. Where small products take turns with what
     torch does, those of the one would wait for those of the other, many times longer than either
-    works.
+    works. Of several fits in threads of one process the first to begin holds the number, and the
+    last to end gives it back.
     """
-    limit: AbstractContextManager[Any] = _openblas().limit(limits=1)
-    return limit
+    with _LOCK:
+        if not _HOLDERS:
+            _HOLDERS.append(_openblas().limit(limits=1))
+        _HOLDERS.append(None)
+    try:
+        yield
+    finally:
+        with _LOCK:
+            _HOLDERS.pop()
+            if len(_HOLDERS) == 1:
+                _HOLDERS.pop().restore_original_limits()
 
 
 @cache

@@ -15,6 +15,7 @@ from torch import nn
 from helpers import make_tasks
 from sk_mtl import MultiTaskAlignedClassifier, MultiTaskAlignedRegressor
 from sk_mtl._gradients import Gradients
+from sk_mtl._small_products import one_thread_for_numpy
 
 X, Y, TASK = make_tasks(rows=41)
 RNG = np.random.default_rng(0)
@@ -230,4 +231,16 @@ def test_threads_of_numpy_rest_while_torch_works() -> None:
         watch = Threads()
         fitted("adam", "relu", callbacks=[watch])
         assert watch.seen == {1}
+        assert threads_of_openblas() == {2}
+
+
+@pytest.mark.skipif(not threads_of_openblas(), reason="numpy has another BLAS")
+def test_fits_that_overlap_leave_the_threads_as_found() -> None:
+    with threadpool_limits(2):
+        first, second = one_thread_for_numpy(), one_thread_for_numpy()
+        first.__enter__()
+        second.__enter__()
+        first.__exit__(None, None, None)
+        assert threads_of_openblas() == {1}
+        second.__exit__(None, None, None)
         assert threads_of_openblas() == {2}
