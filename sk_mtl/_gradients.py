@@ -84,9 +84,11 @@ class Gradients:
         else:
             needs = network.alignment is not None
             shared, shared_backward = _through_layers(self.layers, features, needs)
-        inputs = shared
+        inputs, capacity = shared, shared.shape[1]
         if network.skip_connection:
-            inputs = np.concatenate([NONLINEAR_SHARE**0.5 * shared, features], axis=1)
+            inputs = np.empty((len(shared), capacity + features.shape[1]), dtype=shared.dtype)
+            np.multiply(NONLINEAR_SHARE**0.5, shared, out=inputs[:, :capacity])
+            inputs[:, capacity:] = features
         outputs, heads_backward = self.heads.forward(inputs, segments)
         gaps = gaps or task is None  # entries of weight 0 may have no label
         # Of one column, or a column for each task.
@@ -96,8 +98,8 @@ class Gradients:
         grad_inputs = heads_backward(grad)
         grad_shared, grad_aligned = grad_inputs, None
         if network.skip_connection:
-            grad_shared = NONLINEAR_SHARE**0.5 * grad_inputs[:, : shared.shape[1]]
-            grad_aligned = grad_inputs[:, shared.shape[1] :]
+            grad_shared = NONLINEAR_SHARE**0.5 * grad_inputs[:, :capacity]
+            grad_aligned = grad_inputs[:, capacity:]
         through = shared_backward(grad_shared)
         if network.alignment is not None and segments is not None:
             assert through is not None
@@ -138,21 +140,30 @@ def by_hand(network: AlignedNetwork) -> bool:
 
 @dataclass(frozen=True)
 class _Layer:
-    """A layer; its activation, in place, and the gradient before that from what it has put out."""
+    """A layer; its activation, and the gradient before that by what it has put out: in place."""
 
     weight: Array
     bias: Array
     grad_weight: Array
     grad_bias: Array
     activate: Callable[[Array], Any]
-    slope: Callable[[Array, Array], Array]
+    slope: Callable[[Array, Array], Any]
 
 
 _ACTIVATIONS: dict[type[nn.Module], Any] = {
-    nn.Identity: (lambda z: None, lambda grad, out: grad),
-    nn.ReLU: (lambda z: np.maximum(z, 0, out=z), lambda grad, out: grad * (out > 0)),
-    nn.Tanh: (lambda z: np.tanh(z, out=z), lambda grad, out: grad * (1 - out * out)),
-    nn.Sigmoid: (lambda z: expit(z, out=z), lambda grad, out: grad * (out * (1 - out))),
+    nn.Identity: (lambda z: None, lambda grad, out: None),
+    nn.ReLU: (
+        lambda z: np.maximum(z, 0, out=z),
+        lambda grad, out: np.multiply(grad, out > 0, out=grad),
+    ),
+    nn.Tanh: (
+        lambda z: np.tanh(z, out=z),
+        lambda grad, out: np.multiply(grad, 1 - out * out, out=grad),
+    ),
+    nn.Sigmoid: (
+        lambda z: expit(z, out=z),
+        lambda grad, out: np.multiply(grad, out * (1 - out), out=grad),
+    ),
 }
 
 
@@ -178,7 +189,10 @@ def _built_in_layers(shared: nn.Module) -> list[_Layer] | None:
 def _through_layers(
     layers: list[_Layer], aligned: Array, needs_grad: bool
 ) -> tuple[Array, Backward]:
-    """The last layer's outputs; the way back to the layers' inputs where that is of use."""
+    """The last layer's outputs; the way back to the layers' inputs where that is of use.
+
+    It writes into the gradient that it is given.
+    """
     outputs = [aligned]
     for layer in layers:
         z = product(outputs[-1], layer.weight.T)
@@ -189,7 +203,7 @@ def _through_layers(
     def backward(grad: Array) -> Array | None:
         for j in reversed(range(len(layers))):
             layer = layers[j]
-            grad = layer.slope(grad, outputs[j + 1])
+            layer.slope(grad, outputs[j + 1])
             add_product(layer.grad_weight, grad.T, outputs[j])
             np.add(layer.grad_bias, grad.sum(axis=0), out=layer.grad_bias)
             if j or needs_grad:
