@@ -16,7 +16,7 @@ from sk_mtl._tasks import Array
 
 _LOCK = Lock()
 _HOLDERS: list[Any] = []  # the limit on numpy's threads, then an entry for each that needs it
-_SMALL = 2**23  # multiplications of a product, up to which threads gain little
+_SMALL = 2**20  # multiplications of a product, up to which threads gain nothing
 
 
 def product(left: Array, right: Array) -> Array:
