@@ -109,7 +109,7 @@ class MiniBatchNet(TaskNet):
             with torch.no_grad():
                 loss, outputs = steps.gradient(inputs, target, scale, share)
                 if self.processes_.several:
-                    of_all = torch.tensor(loss)
+                    of_all = torch.tensor(loss, dtype=outputs.dtype)
                     self.processes_.average([*(v.gradient for v in steps.vectors), of_all])
                     loss = of_all.item()
                 for callback in graded:
@@ -119,8 +119,9 @@ class MiniBatchNet(TaskNet):
                 (step if number < n_batches else self.optimizer_.step)()
             told[-1] |= {"train_loss": loss, "train_batch_size": n_rows}
             if end:
-                outcome = {"batch": batch, "loss": torch.tensor(loss), "y_pred": outputs}
-                self.tell(end, "on_batch_end", training=True, **outcome)
+                outcome = {"batch": batch, "training": True, "y_pred": outputs}
+                outcome["loss"] = torch.tensor(loss, dtype=outputs.dtype)
+                self.tell(end, "on_batch_end", **outcome)
         self.history.record("train_batch_count", n_batches)
 
     def train_step_single(self, batch: Any, **fit_params: Any) -> Any:

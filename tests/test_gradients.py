@@ -244,3 +244,22 @@ def test_fits_that_overlap_leave_the_threads_as_found() -> None:
         assert threads_of_openblas() == {1}
         second.__exit__(None, None, None)
         assert threads_of_openblas() == {2}
+
+
+class Losses(Callback):
+    """Notes the losses of batches that callbacks are told."""
+
+    def __init__(self) -> None:
+        self.told: list[torch.Tensor] = []
+
+    def on_batch_end(self, net: Any, loss: Any, training: bool = False, **kwargs: Any) -> None:
+        if training:
+            self.told.append(loss)
+
+
+def test_callbacks_are_told_the_loss_with_all_its_digits() -> None:
+    watch = Losses()
+    model = fitted("adam", "relu", callbacks=[watch])
+    recorded = model.net_.history[-1, "batches", :, "train_loss"]
+    assert [loss.dtype for loss in watch.told] == [torch.float64] * len(recorded)
+    assert [loss.item() for loss in watch.told] == recorded

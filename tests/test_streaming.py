@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import subprocess
 import sys
@@ -428,7 +429,11 @@ def peak_of(code: str) -> float:
     """Megabytes above what was there before."""
     code = MEASURE + code + '\nprint(megabytes("VmHWM") - before)'
     command = [sys.executable, "-c", code]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300)
+    # By default the allocator learns what to hold back, some 20 MB more or less by chance.
+    environment = os.environ | {"MALLOC_MMAP_THRESHOLD_": "65536"}
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=True, timeout=300, env=environment
+    )
     return float(done.stdout)
 
 
@@ -450,7 +455,7 @@ for X, y, task in chunks():
         )
 
     few, many = peak(10), peak(100)  # of 26 and 256 MB
-    assert many < few + 60  # what the allocator holds back varies by 20
+    assert many < few + 20
     assert many < 150
 
 
