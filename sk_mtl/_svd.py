@@ -536,7 +536,10 @@ class SVDTaskReweighter(Savable, ClassNamePrefixFeaturesOutMixin, TransformerMix
         tags = super().__sklearn_tags__()
         tags.target_tags.required = True
         tags.target_tags.multi_output = True
-        tags.input_tags.sparse = self.aligner is None or get_tags(self.aligner).input_tags.sparse
+        if isinstance(self.aligner, BaseEstimator):
+            tags.input_tags.sparse = get_tags(self.aligner).input_tags.sparse
+        else:  # whatever it is: to refuse it is fit's part
+            tags.input_tags.sparse = self.aligner is None
         return tags
 
 

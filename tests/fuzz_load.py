@@ -350,14 +350,6 @@ def fuzz(n_files: int, seed: int = 0) -> dict[str, Any]:
     }
 
 
-def is_fitted(model: Any) -> bool:
-    try:
-        check_is_fitted(model)
-    except NotFittedError:
-        return False
-    return True
-
-
 def judge(model: Any, expected: Any, path: Path) -> str:
     """What came of a file.
 
@@ -369,10 +361,11 @@ def judge(model: Any, expected: Any, path: Path) -> str:
         if type(model) is not ValueError or str(path) not in str(model):
             return f"error: {type(model).__name__}"
         return "too much memory" if isinstance(cause, MemoryError) else "refused"
-    if not is_fitted(model):
-        return "not fitted"
     try:
+        check_is_fitted(model)
         found = answer(model)
+    except NotFittedError:
+        return "not fitted"
     except Exception:
         return "of no use"
     found, expected = np.asarray(found), np.asarray(expected)
@@ -387,4 +380,4 @@ if __name__ == "__main__":
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
     virtual = 4096 * int(Path("/proc/self/statm").read_text().split()[0])
     resource.setrlimit(resource.RLIMIT_AS, (virtual + 2**30, hard))
-    print(json.dumps(fuzz(int(sys.argv[1]))))
+    print(json.dumps(fuzz(*map(int, sys.argv[1:]))))

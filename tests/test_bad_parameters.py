@@ -20,6 +20,8 @@ from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import accuracy_score, log_loss
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils import get_tags
+from sklearn.utils.validation import check_is_fitted
 
 from bad_rows import NAN, put
 from fitted_models import MODELS, TASK, WIDE, N, X, Y, answers, linear, saved
@@ -252,6 +254,19 @@ def test_a_wrong_parameter_is_named_and_the_fitted_model_stays(
     assert set(vars(estimator)) == attributes
     for now, then in zip(answers(estimator, good), before, strict=True):
         assert_array_equal(now, then)
+
+
+@pytest.mark.parametrize("value", [True, 3, "x", [], {}, Ridge, NAN])
+@pytest.mark.parametrize("model", PARAMETERS)
+def test_only_a_fit_minds_a_wrong_parameter(model: str, value: Any) -> None:
+    """Pipelines, scorers and notebooks ask for tags and print what was never fitted."""
+    for name in PARAMETERS[model]:
+        estimator = clone(MODELS[model][0]()).set_params(**{name: value})
+        get_tags(estimator)
+        assert repr(estimator).startswith(type(estimator).__name__)
+        assert estimator._repr_html_()
+        with pytest.raises(NotFittedError):
+            check_is_fitted(estimator)
 
 
 @pytest.mark.parametrize(
