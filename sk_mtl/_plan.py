@@ -66,7 +66,7 @@ class HeadPlan:
         """For regression tasks: a family in each group."""
         ones = np.ones((len(group), 1), dtype=bool)
         zeros = np.zeros((len(group), 1), dtype=np.intp)
-        return cls(group, [[] for _ in range(group.max() + 1)], zeros, ones, ones, group)
+        return cls(group, [[] for _ in np.unique(group)], zeros, ones, ones, group)
 
     @property
     def single_column(self) -> bool:

@@ -6,6 +6,7 @@ import json
 import resource
 import subprocess
 import sys
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from safetensors.numpy import load as load_tensors
 import fuzz_load
 import sk_mtl._files
 from helpers import make_tasks
-from sk_mtl import MultiTaskAlignedClassifier
+from sk_mtl import MultiTaskAlignedClassifier, MultiTaskAlignedRegressor
 
 X, Y, TASK = make_tasks(rows=12)
 
@@ -123,6 +124,23 @@ def test_no_room_is_made_for_what_is_not_in_the_file(saved: Any, tmp_path: Path)
         assert f"2 entries of the type '<U{2**28}'" in load_altered(tmp_path, saved, strings)
     finally:
         resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+
+
+def test_no_room_is_made_for_groups_that_no_task_is_in(tmp_path: Path) -> None:
+    path = tmp_path / "altered"
+    model = MultiTaskAlignedRegressor(hidden_layer_sizes=(3,), random_state=0)
+    model.fit(X, X[:, 0], task=TASK).save(path)
+    arrays, document = fuzz_load.parts(path.read_bytes())
+    assert arrays["_targets.group"].tolist() == [0, 0, 0]
+    arrays["_targets.group"] = np.full(3, 10**6)
+    path.write_bytes(fuzz_load.write(document, arrays))
+    tracemalloc.start()
+    try:
+        with pytest.raises(ValueError, match="altered.*more groups than tasks"):
+            MultiTaskAlignedRegressor.load(path)
+        assert tracemalloc.get_traced_memory()[1] < 10**7
+    finally:
+        tracemalloc.stop()
 
 
 def test_attributes_do_not_take_the_place_of_methods(saved: Any, tmp_path: Path) -> None:
