@@ -269,7 +269,7 @@ def edit_text(data: bytes, random: Random) -> bytes:
 
 
 def parts(data: bytes) -> tuple[dict[str, Any], dict[str, Any]]:
-    arrays = load_tensors(data)
+    arrays = dict(sorted(load_tensors(data).items()))  # in an order of chance before
     document = json.loads(arrays.pop("document").tobytes())
     return arrays, document
 
