@@ -121,6 +121,15 @@ def build_alignment(
     if kind == "diagonal":
         return DiagonalAlignment(n_tasks, n_features, start)
     scaled = scaled * np.sqrt(weight)[:, None]
+    return LowRankAlignment(n_tasks, torch.as_tensor(_strongest(scaled, rank)), start)
+
+
+def _strongest(rows: Array, rank: int) -> Array:
+    """Orthonormal directions in which rows are the longest, of shape (n_features, rank)."""
+    n_rows, n_features = rows.shape
+    if rank <= n_rows < n_features:  # from the smaller Gram matrix, where that is precise
+        squares, left = eigh(rows @ rows.T, subset_by_index=(n_rows - rank, n_rows - 1))
+        if squares[0] > 1e-9 * squares[-1]:
+            return np.asarray((rows.T @ left / np.sqrt(squares))[:, ::-1].copy())
     last = (n_features - rank, n_features - 1)
-    strongest = eigh(scaled.T @ scaled, subset_by_index=last)[1][:, ::-1]
-    return LowRankAlignment(n_tasks, torch.as_tensor(strongest.copy()), start)
+    return np.asarray(eigh(rows.T @ rows, subset_by_index=last)[1][:, ::-1].copy())

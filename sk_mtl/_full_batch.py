@@ -8,18 +8,22 @@ from typing import Any
 
 import torch
 from sklearn.exceptions import ConvergenceWarning
+from skorch.callbacks import EpochTimer, PassthroughScoring, PrintLog
 from torch import Tensor
 
 from sk_mtl._batches import ROWS_AT_A_TIME, TaskBatches, TaskDataset
 from sk_mtl._gradients import Gradients, by_hand
 from sk_mtl._lbfgs import minimize
+from sk_mtl._network import AlignedNetwork
 from sk_mtl._processes import Batch
+from sk_mtl._row_space import RowSpace
 from sk_mtl._small_products import one_thread_for_numpy
 from sk_mtl._training import TaskNet
 from sk_mtl._vector import ParameterVector, VectorPenalty, penalty_of_the_rest
 
 _LEAST_STIFFNESS = 1e-4  # penalties below it make no parameter move more freely
 _STUCK = 1e-3  # of the gradient's size at the start: with less left, L-BFGS is as good as done
+_INCURIOUS = (EpochTimer, PassthroughScoring, PrintLog)  # callbacks that see no weights
 _TURN = 10  # epochs after which L-BFGS gives the turn to the next parameters
 
 FindGradient = Callable[[list[Batch]], tuple[float, list[Tensor]]]  # the loss, and the outputs
@@ -62,7 +66,6 @@ class FullBatchNet(TaskNet):
     ) -> tuple[bool, int]:
         """Minimise over what is to be trained; tell whether it ended by itself, and its epochs."""
         everything = train[slice(None)]
-        chunks = list(TaskBatches(train, ROWS_AT_A_TIME))
         outputs: list[Tensor] = []  # of the last evaluation
         between_epochs = True
 
@@ -74,9 +77,12 @@ class FullBatchNet(TaskNet):
             self._set_training(True)
 
         begin_epoch()  # a callback may now set weights, or freeze them
-        named = {n: p for n, p in self.module_.named_parameters() if p.requires_grad}
+        space = self._row_space(train, valid)
+        network, rows = (space.network, space.rows) if space else (self.module_, train)
+        chunks = list(TaskBatches(rows, ROWS_AT_A_TIME))
+        named = {n: p for n, p in network.named_parameters() if p.requires_grad}
         vector = ParameterVector(list(named.values()))
-        stiffness = self.module_.stiffness()
+        stiffness = network.stiffness()
         # In units of its prior's standard deviation each parameter matters about the same, which
         # takes L-BFGS a fraction of the iterations. An unpenalised one has a unit of 1.
         unit = _double(vector.join([stiffness.get(name, 0.0) for name in named]))
@@ -85,11 +91,13 @@ class FullBatchNet(TaskNet):
         start = _double(vector.values) / unit
         reached = {self.n_whole_: start}  # by the last whole epoch, and the one that is ending
         gtol, steepest = 0.1 * self.tol, 0.0
-        find_gradient = self._by_hand(vector, list(named)) or self._by_autograd(vector)
+        find_gradient = self._by_hand(network, vector, list(named)) or self._by_autograd(vector)
 
         def take_back_trials() -> None:
             vector.values.copy_(reached[self.n_whole_] * unit)
             vector.release()
+            if space:
+                space.widen()
 
         self.take_back_trials_ = take_back_trials
 
@@ -141,14 +149,23 @@ class FullBatchNet(TaskNet):
             self.take_back_trials_()
         self.take_back_trials_ = None
 
-    def _by_hand(self, vector: ParameterVector, names: list[str]) -> FindGradient | None:
-        """What finds the gradient of loss and penalty over batches, if it all goes by hand."""
-        if not by_hand(self.module_):
+    def _row_space(self, train: TaskDataset, valid: TaskDataset | None) -> RowSpace | None:
+        """What trains in the place of the network, if nobody looks at it before the end."""
+        others = [callback for _, callback in self.callbacks_ if type(callback) not in _INCURIOUS]
+        if valid is not None or others or not by_hand(self.module_):
             return None
-        gradients = Gradients(self.module_, self.criterion_)
-        penalty = VectorPenalty(self.module_, vector, names)
+        return RowSpace.of(self.module_, train)
+
+    def _by_hand(
+        self, network: AlignedNetwork, vector: ParameterVector, names: list[str]
+    ) -> FindGradient | None:
+        """What finds the gradient of loss and penalty over batches, if it all goes by hand."""
+        if not by_hand(network):
+            return None
+        gradients = Gradients(network, self.criterion_)
+        penalty = VectorPenalty(network, vector, names)
         share = 1 / self.total_weight_
-        at_rest = penalty_of_the_rest(self.module_, [penalty])
+        at_rest = penalty_of_the_rest(network, [penalty])
 
         @torch.no_grad()
         def find(batches: list[Batch]) -> tuple[float, list[Tensor]]:

@@ -23,7 +23,7 @@ from sk_mtl._grouped import Segments, add_grouped_outer, grouped_product
 from sk_mtl._head_gradients import HeadGradients
 from sk_mtl._losses import TaskLoss, squared_error
 from sk_mtl._network import NONLINEAR_SHARE, AlignedNetwork
-from sk_mtl._shared import SharedModule
+from sk_mtl._shared import plain_layers
 from sk_mtl._small_products import add_product, product
 from sk_mtl._tasks import Array
 from sk_mtl._vector import grad_of
@@ -169,17 +169,12 @@ _ACTIVATIONS: dict[type[nn.Module], Any] = {
 
 def _built_in_layers(shared: nn.Module) -> list[_Layer] | None:
     """The layers of `fully_connected`; None if there are others, or some are held still."""
-    module: Any = shared.module if isinstance(shared, SharedModule) else None
-    if type(module) is not nn.Sequential or not all(p.requires_grad for p in module.parameters()):
-        return None
-    modules: list[Any] = list(module)
-    if len(modules) % 2:
+    plain = plain_layers(shared)
+    if plain is None:
         return None
     layers = []
-    for layer, activation in zip(modules[::2], modules[1::2], strict=True):
-        known = type(layer) is nn.Linear and layer.bias is not None
-        if not known or type(activation) not in _ACTIVATIONS:
-            return None
+    layer: Any
+    for layer, activation in plain:
         values = [parameter.detach().numpy() for parameter in (layer.weight, layer.bias)]
         grads = [grad_of(parameter).numpy() for parameter in (layer.weight, layer.bias)]
         layers.append(_Layer(*values, *grads, *_ACTIVATIONS[type(activation)]))

@@ -124,6 +124,23 @@ def shared_by(of_groups: list[SharedModule], plan: HeadPlan) -> SharedModule | S
     return SharedModules(of_groups, torch.tensor(plan.group))
 
 
+def plain_layers(shared: nn.Module) -> list[tuple[nn.Linear, nn.Module]] | None:
+    """Layers and activations of a B like those of `fully_connected`, if all of it trains.
+
+    None for another B.
+    """
+    module: Any = shared.module if isinstance(shared, SharedModule) else None
+    if type(module) is not nn.Sequential or not all(p.requires_grad for p in module.parameters()):
+        return None
+    modules: list[Any] = list(module)
+    layers = list(zip(modules[::2], modules[1::2], strict=False))
+    known = all(
+        type(layer) is nn.Linear and layer.bias is not None and type(act) in _ACTIVATIONS.values()
+        for layer, act in layers
+    )
+    return layers if known and len(modules) == 2 * len(layers) else None
+
+
 def takes_mask(module: nn.Module) -> bool:
     """Whether the module's ``forward`` wants to know which positions are not padding."""
     try:

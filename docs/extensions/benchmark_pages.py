@@ -24,6 +24,7 @@ def tables() -> dict[str, tuple[str, str, Callable[[Rows], str]]]:
     import _weights_table
     import bench_alignment
     import bench_components
+    import bench_few_tasks
     import bench_rates
     import bench_sensors
     import bench_task_weights
@@ -55,6 +56,7 @@ def tables() -> dict[str, tuple[str, str, Callable[[Rows], str]]]:
             lambda rows: _weights_table.tables(rows, list(bench_task_weights.METHODS)),
         ),
         "rates": ("Schedules of learning rates", "bench_rates", bench_rates.table),
+        "few_tasks": ("Batches of few tasks", "bench_few_tasks", bench_few_tasks.table),
         "paper": ("The paper's experiments", "bench_paper", _paper_table.tables),
         "speed": ("Speed", "bench_speed", _speed_table.table),
     }
