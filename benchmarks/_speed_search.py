@@ -17,28 +17,28 @@ from sk_mtl.model_selection import TaskStratifiedKFold
 K, M, D = 6, 64, 384
 
 
-def _tasks() -> tuple[Any, Any, Any]:
+def _tasks(d: int = D) -> tuple[Any, Any, Any]:
     """Six related tasks in features with a falling spectrum, as those of an encoder."""
     rng = np.random.default_rng(0)
     task = np.arange(K).repeat(M)
-    X = rng.standard_normal((K * M, D)) / np.sqrt(1 + np.arange(D))
-    direction = rng.standard_normal(D) + 0.5 * rng.standard_normal((K, D))
+    X = rng.standard_normal((K * M, d)) / np.sqrt(1 + np.arange(d))
+    direction = rng.standard_normal(d) + 0.5 * rng.standard_normal((K, d))
     signal = np.einsum("nd,nd->n", X, direction[task])
     return X, (signal + 0.5 * rng.standard_normal(K * M) > 0).astype(int), task
 
 
-def _per_task(make: Any) -> None:
-    X, y, task = _tasks()
+def _per_task(make: Any, d: int = D) -> None:
+    X, y, task = _tasks(d)
     for t in range(K):
         rows = StandardScaler().fit_transform(X[task == t])
         make().fit(rows, y[task == t])
 
 
-def _fit() -> dict[str, Work | Epochs]:
-    X, y, task = _tasks()
+def _fit(d: int) -> dict[str, Work | Epochs]:
+    X, y, task = _tasks(d)
     return {
         "ours": lambda: MultiTaskAlignedClassifier(random_state=0).fit(X, y, task=task),
-        "six LogisticRegression": partial(_per_task, LogisticRegression),
+        "six LogisticRegression": partial(_per_task, LogisticRegression, d),
     }
 
 
@@ -80,10 +80,11 @@ CASES = [
     Case(
         "13",
         "default fit, 6 tasks x 64 rows, d=384",
-        _fit,
+        partial(_fit, D),
         {"six LogisticRegression": 5.0},
         {"six LogisticRegression": 2.0},
     ),
+    Case("13", "default fit, 6 tasks x 64 rows, d=1536", partial(_fit, 4 * D), {}),
     Case(
         "14",
         "GridSearchCV of 20 settings, 5 folds, 6 x 64 rows, n_jobs=2",

@@ -6,6 +6,7 @@ import warnings
 from itertools import pairwise
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from sk_mtl._scaling import parts
 from sk_mtl._tasks import Array, listing
@@ -15,9 +16,13 @@ _NOT_SINGULAR = 1e-9  # smallest eigenvalue, relative to the largest
 
 def covariance_within_tasks(rows: Array, task: Array | None, weight: Array) -> Array:
     """Covariance of the rows about their task's mean, of shape (n_features, n_features)."""
+    code = np.zeros(len(rows), int) if task is None else np.unique(task, return_inverse=True)[1]
+    share = weight / np.bincount(code, weight)[code]
+    mean = csr_array((share, (code, np.arange(len(rows))))) @ rows
     total = np.zeros((rows.shape[1], rows.shape[1]))
-    for own in _by_task(rows, task):
-        total += weight[own].sum() * _covariance(rows[own], weight[own])
+    for part in parts(rows):
+        centred = (rows[part] - mean[code[part]]) * np.sqrt(weight[part])[:, None]
+        total += centred.T @ centred
     return np.asarray(total / weight.sum())
 
 
@@ -62,7 +67,7 @@ def coral_maps(
         reference = reference + floor
     root, inverse_root = _power(reference, 0.5), _power(reference, -0.5)
     maps, shrunk = [], []
-    for name, own in zip(ids.tolist(), _by_task(rows, task, len(ids)), strict=True):
+    for name, own in zip(ids.tolist(), _by_task(task, len(ids)), strict=True):
         covariance = kept * _covariance(rows[own], weight[own])
         own_values = np.linalg.eigvalsh(covariance)
         if singular or own_values[0] <= own_values[-1] * _NOT_SINGULAR:
@@ -95,13 +100,12 @@ def _shrinkage(covariance: Array, n_rows: float) -> float:
     return 1.0 if noise >= distance else float(noise / distance)
 
 
-def _by_task(rows: Array, task: Array | None, n_tasks: int | None = None) -> list[Array | slice]:
-    """The rows of each task; of the tasks that have some, unless their number is given."""
+def _by_task(task: Array | None, n_tasks: int) -> list[Array | slice]:
+    """The rows of each task."""
     if task is None:
-        return [slice(None)] * (n_tasks or 1)
-    codes = np.unique(task) if n_tasks is None else np.arange(n_tasks)
+        return [slice(None)] * n_tasks
     order = np.argsort(task, kind="stable")
-    bounds = np.searchsorted(task[order], [*codes, codes[-1] + 1])
+    bounds = np.searchsorted(task[order], np.arange(n_tasks + 1))
     return [order[start:stop] for start, stop in pairwise(bounds)]
 
 
