@@ -87,6 +87,17 @@ class ExtensibleAligned(BaseAligned):
         self._warn_of(end, stacklevel=3)
         return self
 
+    def _as_fitted(self) -> Self:
+        """The model without the tasks that were added after fit."""
+        if not self._added:
+            return self
+        fitted = type(self)()
+        fitted.__dict__ = vars(self) | {"_added": []}
+        n_fitted = len(self._targets.plan.family)
+        fitted._tasks = replace(self._tasks, ids=self._tasks.ids[:n_fitted])
+        fitted._publish()
+        return fitted
+
     def _read_added(self, X: Any, y: Any, task: Any, sample_weight: Any) -> tuple[Inputs, TaskSet]:
         """Labelled rows of new tasks, and these."""
         route = self._tasks.route
