@@ -15,6 +15,7 @@ from sklearn.utils.validation import _num_samples
 
 from sk_mtl._labels import read_columns, read_labels
 from sk_mtl._tasks import Array, check_ids, listing, refuse_named_twice, split_column
+from sk_mtl._telling import takes_task
 
 if TYPE_CHECKING:
     from typing import Self
@@ -153,8 +154,8 @@ class TaskScorer:
         -------
         score : float or dict of float
         """
-        # A search's own predict takes no task=.
-        estimator = getattr(estimator, "best_estimator_", estimator)
+        if not takes_task(estimator, "predict"):  # scikit-learn's searches do not
+            estimator = getattr(estimator, "best_estimator_", estimator)
         weight = None if sample_weight is None else np.asarray(sample_weight)
         columns, names = read_columns(y, _num_samples(X))
         if weight is not None and weight.shape != columns[0].shape:
