@@ -136,7 +136,7 @@ def test_no_room_is_made_for_groups_that_no_task_is_in(tmp_path: Path) -> None:
     path.write_bytes(fuzz_load.write(document, arrays))
     tracemalloc.start()
     try:
-        with pytest.raises(ValueError, match="altered.*more groups than tasks"):
+        with pytest.raises(ValueError, match=r"altered.*more groups than tasks"):
             MultiTaskAlignedRegressor.load(path)
         assert tracemalloc.get_traced_memory()[1] < 10**7
     finally:
