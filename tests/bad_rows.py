@@ -283,7 +283,7 @@ TARGETS = [
         "integers of 400 digits",
         NETWORKS,
         "fit",
-        r"y holds 1000+\.\.\.0+, which is no label. Labels are",
+        r"y holds 1000+\.\.\.0+: no type of 64 bits holds all of its numbers exactly. Number",
         y=[10**400] + [1] * 23,
     ),
     *bad(

@@ -270,6 +270,21 @@ def columns_of(Y, gap, labels):
     }
 
 
+def test_large_integers_beside_a_column_with_gaps(wide):
+    """float64 runs them together, and holds the other column."""
+    X, Y, _, _ = wide
+    large = np.where(X[:, 0] > 0, 2**60, 2**60 + 1)
+    frame = pd.DataFrame({"u": Y[:, 0], "v": large})
+    model = linear().fit(X, frame)
+    expected = linear().fit(X, np.column_stack([Y[:, 0], 10 + large - 2**60]))
+    predicted, known = model.predict(X), ~np.isnan(Y[:, 0])
+    assert_array_equal(predicted - [0, 2**60 - 10], expected.predict(X))
+    assert predicted.dtype == np.int64
+    right = np.mean((predicted[:, 0] == Y[:, 0])[known]), np.mean(predicted[:, 1] == large)
+    assert right[1] < 1
+    assert model.score(X, frame) == pytest.approx(np.mean(right), abs=1e-12)
+
+
 @pytest.mark.parametrize(
     ("form", "labels"),
     [
