@@ -334,7 +334,7 @@ TARGETS = [
         r"label type: continuous",
         y=np.column_stack([VALUES, Y]),
     ),
-    *bad("other lengths", "selective", "score", r"numbers of samples: \[5, 24\]", y=Y[:5]),
+    *bad("other lengths", "selective", "score", r"X has 24 rows, y has 5", y=Y[:5]),
     *bad("one column", "wide", "score", r"y has 1 columns for 2 tasks", y=Y),
     *bad("no label", "wide", "score", r"no label of positive weight", y=np.full((N, 2), NAN)),
 ]

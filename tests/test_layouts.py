@@ -398,6 +398,37 @@ def test_stacked_score(data, expected):
     assert column.score(np.column_stack([new, new_task]), truth) == right.mean()
 
 
+@pytest.mark.parametrize(
+    ("names", "form"),
+    [
+        ([0, 1], lambda labels: labels.astype(object)),
+        ([False, True], lambda labels: pd.Series(labels, dtype=object)),
+        ([0, 1], lambda labels: pd.DataFrame({"y": labels.astype(object)})),
+        ([0, 1], lambda labels: labels[:, None]),
+        (["no", "yes"], lambda labels: labels.astype(object)),
+        (["no", "yes"], lambda labels: labels.astype(np.dtypes.StringDType())),
+    ],
+)
+def test_stacked_score_reads_labels_as_fit_does(data, expected, names, form):
+    X, y, task, new, new_task = data
+    model = linear().fit(X, np.array(names)[y], task=task)
+    truth = np.random.default_rng(5).integers(2, size=30)
+    score = model.score(new, form(np.array(names)[truth]), task=new_task)
+    assert score == np.mean(expected.argmax(axis=1) == truth)
+
+
+def test_stacked_score_refuses_what_fit_refuses(data):
+    X, y, task, _, _ = data
+    model = linear().fit(X, y, task=task)
+    for wrong, message in [
+        (np.where(np.arange(90) == 7, np.nan, y), "1 rows have no label"),
+        (np.column_stack([y, y]), "y has 2 columns, but the estimator was fitted on one label"),
+        (y[:-1], "X has 90 rows, y has 89"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            model.score(X, wrong, task=task)
+
+
 @pytest.mark.parametrize("sizes", [(5,), (6, 3)])
 @pytest.mark.parametrize("alignment", ["auto", "full", "diagonal"])
 def test_transform_has_the_capacity(data, sizes, alignment):

@@ -79,6 +79,22 @@ def test_scores_of_probabilities(metric: Any, model: Any) -> None:
     assert scorer(named, X, names, task=TASK) == pytest.approx(expected)
 
 
+@pytest.mark.parametrize("kind", [int, bool, str])
+def test_labels_in_objects(kind: Any, model: Any) -> None:
+    """scikit-learn's metrics take strings of these alone."""
+    labels = Y.astype(kind)
+    fitted = clone(model).fit(X, labels, task=TASK)
+    for metric, response in [(accuracy_score, "predict"), (roc_auc_score, "predict_proba")]:
+        scorer = TaskScorer(metric, response_method=response, average=None)
+        assert scorer(fitted, X, labels.astype(object), task=TASK) == scorer(model, X, Y, task=TASK)
+    mixed = np.column_stack([labels.astype(object), Y.astype(str)])
+    fitted.fit(X, mixed)
+    right = np.mean(fitted.predict(X) == mixed, axis=0)
+    assert TaskScorer(accuracy_score, average=None)(fitted, X, mixed) == dict(enumerate(right))
+    with pytest.raises(ValueError, match="have no label"):
+        TaskScorer(accuracy_score)(model, X, np.where(Y == 1, None, Y), task=TASK)
+
+
 def test_the_worst_loss_is_the_largest(model: Any) -> None:
     losses = by_task(log_loss, Y, model.predict_proba(X, task=TASK)[:, 1])
     for average, expected in (
