@@ -13,6 +13,7 @@ from scipy.sparse import coo_array, csr_array
 from fitted_models import FRAME, STACKED, TASK, VALUES, WIDE, N, X, Y
 
 NAN, INF = np.nan, np.inf
+SPARSE = FRAME.astype(pd.SparseDtype(float, 0.0))
 
 
 def put(values: Any, where: Any, value: Any) -> Any:
@@ -173,6 +174,30 @@ FEATURES = [
         r"dense data is required. Use '.toarray",
         TypeError,
         X=csr_array(X),
+    ),
+    *bad(
+        "a frame of sparse columns",
+        (*NETWORKS, "searched", "searched regressor", "selective", "transfer"),
+        "fit",
+        r"^X is a DataFrame of sparse columns.* with X.sparse.to_dense\(\)",
+        TypeError,
+        X=SPARSE,
+    ),
+    *bad(
+        "sparse columns beside the task",
+        "column",
+        "fit",
+        r"^X is a DataFrame of sparse columns.* with X.sparse.to_dense\(\)",
+        TypeError,
+        X=SPARSE.assign(shop=TASK),
+    ),
+    *bad(
+        "a matrix",
+        (*NETWORKS, "searched", "reweighter"),
+        "fit",
+        r"np.matrix is not supported(?!.*table of numbers).* with np.asarray",
+        TypeError,
+        X=X.view(np.matrix),
     ),
     *bad(
         "too large to square",
