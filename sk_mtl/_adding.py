@@ -9,11 +9,12 @@ import numpy as np
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from sk_mtl._base import BaseAligned
+from sk_mtl._exact import joined
 from sk_mtl._inputs import Inputs, read_inputs
 from sk_mtl._labels import read_labels
 from sk_mtl._rows import TrainingRows
 from sk_mtl._schedule import End, stages_from_source
-from sk_mtl._tasks import Array, TaskSet, check_ids, listing
+from sk_mtl._tasks import TaskSet, check_ids, listing
 from sk_mtl._undo import all_or_nothing
 
 if TYPE_CHECKING:
@@ -86,6 +87,17 @@ class ExtensibleAligned(BaseAligned):
             self._publish()
         self._warn_of(end, stacklevel=3)
         return self
+
+    def _as_fitted(self) -> Self:
+        """The model without the tasks that were added after fit."""
+        if not self._added:
+            return self
+        fitted = type(self)()
+        fitted.__dict__ = vars(self) | {"_added": []}
+        n_fitted = len(self._targets.plan.family)
+        fitted._tasks = replace(self._tasks, ids=self._tasks.ids[:n_fitted])
+        fitted._publish()
+        return fitted
 
     def _read_added(self, X: Any, y: Any, task: Any, sample_weight: Any) -> tuple[Inputs, TaskSet]:
         """Labelled rows of new tasks, and these."""
@@ -172,16 +184,10 @@ class ExtensibleAligned(BaseAligned):
         net = build_net(network, targets.loss, settings, fixed_b=True)
         end = self._train_net(net, targets, rows, None, stages_from_source(0, self.max_iter))
         self._added = [*self._added, AddedTasks(targets, network.alignment, network.heads)]
-        self._tasks = TaskSet(_joined(self._tasks.ids, new.ids), self._tasks.route)
+        self._tasks = TaskSet(joined([self._tasks.ids, new.ids]), self._tasks.route)
         self.task_weight_ = np.append(self.task_weight_, np.ones(len(new)))
         return end
 
 
 def _dtype_of(network: Any) -> str:
     return str(network.heads.own.dtype).removeprefix("torch.")
-
-
-def _joined(known: Array, new: Array) -> Array:
-    if known.dtype == object:
-        new = new.astype(object)
-    return np.concatenate([known, new])

@@ -91,4 +91,4 @@ n_tasks) or list of ndarray
             If the tasks are not named as in `fit`, or an id is unseen.
         """
         blended = self._blended(X, task)
-        return self.best_estimator_._of_classes(*blended)
+        return self._chosen._of_classes(*blended)

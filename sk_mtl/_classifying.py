@@ -13,7 +13,7 @@ from sk_mtl._adding import ExtensibleAligned
 from sk_mtl._base import trains_in_batches
 from sk_mtl._class_targets import ClassTargets
 from sk_mtl._inputs import Inputs
-from sk_mtl._labels import LabelSet
+from sk_mtl._labels import LabelSet, union_of_labels
 from sk_mtl._predicting import ClassPredictions, Probabilities
 from sk_mtl._tasks import Array, TaskSet, listing
 
@@ -50,7 +50,7 @@ class AlignedClassifier(ClassPredictions, ExtensibleAligned):
         self.classes_ = (
             self.task_classes_
             if self._tasks.wide
-            else np.unique(np.concatenate([group.labels.union for group in targets]))
+            else union_of_labels([group.labels.union for group in targets])
         )
 
     @available_if(trains_in_batches)

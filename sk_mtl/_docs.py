@@ -172,7 +172,8 @@ default=None
     best_estimator_ : estimator
         The network, fitted to all rows: of the penalties of the best linear model, or of 0.2 if
         these are larger, with the trunk and the alignment that are best in cross-validation, or
-        linear if these are behind the average. It takes new tasks by its `add_task`.
+        linear if these are behind the average. It takes new tasks by its `add_task`, and predicts
+        them; this estimator keeps to the tasks that it was fitted on.
     network_share_ : ndarray of shape (n_tasks,)
         Its share in the predictions for each task; the rest is the average's.
     alpha_, head_alpha_ : float

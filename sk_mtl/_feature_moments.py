@@ -7,6 +7,7 @@ from functools import reduce
 
 import numpy as np
 
+from sk_mtl._exact import union
 from sk_mtl._scaling import hardly_varies, parts
 from sk_mtl._tasks import Array
 
@@ -62,8 +63,8 @@ class FeatureMoments:
 
     def merge(self, other: FeatureMoments) -> FeatureMoments:
         """The moments of both parts' rows."""
-        ids = np.union1d(self.ids, other.ids)
-        mine, its = np.searchsorted(ids, self.ids), np.searchsorted(ids, other.ids)
+        ids = union([self.ids, other.ids])
+        mine, its = (np.searchsorted(ids, of.ids.astype(ids.dtype)) for of in (self, other))
         n_rows = np.zeros(len(ids), dtype=np.intp)
         n_rows[mine] += self.n_rows
         n_rows[its] += other.n_rows

@@ -48,7 +48,8 @@ def read_table(
         if not advice:
             raise
         kind = TypeError if isinstance(error, TypeError) else ValueError
-        if "DType" in said:  # numpy lists every type that it could not join
+        # numpy lists every type that it could not join; a DataFrame has no .toarray().
+        if "DType" in said or "Sparse data" in said:
             raise kind(advice) from error
         raise kind(f"{said.rstrip('. ')}. {advice}") from error
     refuse_enormous(table, name)
@@ -66,7 +67,12 @@ def _advice(X: Any, error: str, name: str, task_column: Any) -> str:
     if "NaN" in error and hasattr(X, "columns"):
         gaps = [column for column in X.columns if any(map(is_missing, X[column].to_numpy()))]
         return f"The columns {gaps} of {name} have gaps."
-    if "NaN" in error or "Reshape" in error or "minimum" in error or issparse(X):
+    if "Sparse data" in error and hasattr(X, "columns"):
+        return (
+            f"{name} is a DataFrame of sparse columns, but dense data is required. Convert these "
+            f"with {name}.sparse.to_dense(), a dense task column apart."
+        )
+    if issparse(X) or any(word in error for word in ("NaN", "Reshape", "minimum", "np.matrix")):
         return ""  # they say it
     text = _text_columns(X)
     if text:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ import numpy.typing as npt
 from sklearn.exceptions import DataConversionWarning
 from sklearn.utils.multiclass import check_classification_targets
 
+from sk_mtl._exact import exact_type, of_objects, union
 from sk_mtl._features import is_missing, short
 from sk_mtl._tasks import Array, as_array, as_plain, listing, repeated
 
@@ -69,7 +71,7 @@ def columns_as_array(columns: list[Array]) -> Array:
     """Columns side by side, in their common type where they have one."""
     kinds = {column.dtype.kind for column in columns}
     if len(kinds) == 1 or kinds <= set("iuf"):
-        return np.stack(columns, axis=1)
+        return np.stack(columns, axis=1, dtype=exact_type(columns), casting="unsafe")
     return np.stack([column.astype(object) for column in columns], axis=1)
 
 
@@ -79,11 +81,10 @@ def _task_names(names: list[Any]) -> Array:
         raise ValueError(
             f"y has several columns named {listing(twice)}. Rename them: each column is a task."
         )
-    if len({type(name) for name in names}) == 1 and not isinstance(names[0], tuple):
-        return np.asarray(names)
     array = np.empty(len(names), dtype=object)
     array[:] = names
-    return array
+    alike = len({type(name) for name in names}) == 1 and not isinstance(names[0], tuple)
+    return of_objects(array) if alike else array
 
 
 def _column(values: Any) -> Array:
@@ -106,8 +107,13 @@ def _dense(y: Any) -> Array:
         ) from error
 
 
-def read_labels(column: Array, what: str) -> tuple[Array, npt.NDArray[np.bool_]]:
-    """The labels that a column holds, and which of its entries hold one."""
+def read_labels(
+    column: Array, what: str, *, exact: bool = True
+) -> tuple[Array, npt.NDArray[np.bool_]]:
+    """The labels that a column holds, and which of its entries hold one.
+
+    Integers that no type holds together are refused, or with ``exact=False`` become floats.
+    """
     if column.dtype.kind == "c":
         raise ValueError(
             f"Complex data not supported. {what} is complex: pass its real part, say, or its size."
@@ -122,6 +128,15 @@ def read_labels(column: Array, what: str) -> tuple[Array, npt.NDArray[np.bool_]]
     values = column[labelled]
     if values.dtype == object:
         values = as_plain(values, what)
+        if values.dtype == object and isinstance(values[0], (int, float, np.number)):
+            largest = max(values, key=abs)
+            if exact or abs(largest) > sys.float_info.max:
+                raise ValueError(
+                    f"{what} holds {short(largest)}: no type of 64 bits holds all of its numbers "
+                    "exactly. Number the labels anew, or convert them to strings with astype(str), "
+                    "values to floats with astype(float)."
+                )
+            values = values.astype(np.float64)
         if values.dtype == object:
             raise ValueError(
                 f"{what} holds {short(values[0])}, which is no label. Labels are numbers, "
@@ -133,6 +148,17 @@ def read_labels(column: Array, what: str) -> tuple[Array, npt.NDArray[np.bool_]]
             "these rows, or mark them as missing by NaN."
         )
     return values, labelled
+
+
+def union_of_labels(label_sets: Sequence[Array]) -> Array:
+    """All labels of several sets, sorted."""
+    found = union(label_sets)
+    if found.dtype == object:
+        raise ValueError(
+            f"No type of 64 bits holds all of the labels {listing(found)} exactly. Number them "
+            "anew, or convert them to strings with astype(str)."
+        )
+    return found
 
 
 def refuse_gaps(labelled: npt.NDArray[np.bool_], of_task: str = "") -> None:
@@ -191,7 +217,7 @@ class LabelSet:
         per_task = [union[pairs[pairs // len(union) == t] % len(union)] for t in range(len(ids))]
         refuse_unlabelled([len(classes) for classes in per_task], ids)
         per_task = _complete_lone_classes(per_task, known)
-        return cls(per_task, np.unique(np.concatenate(per_task)))
+        return cls(per_task, union_of_labels(per_task))
 
     @classmethod
     def of_columns(cls, columns: list[Array], ids: Array) -> LabelSet:
@@ -221,7 +247,7 @@ class LabelSet:
             per_task = [_declared(one) for one in classes]
         else:
             per_task = [_declared(classes)] * len(ids)
-        return cls(per_task, np.empty(0) if wide else np.unique(np.concatenate(per_task)))
+        return cls(per_task, np.empty(0) if wide else union_of_labels(per_task))
 
     @property
     def sizes(self) -> Codes:
@@ -232,7 +258,7 @@ class LabelSet:
         """Where each task's classes stand in ``union``, padded with ``len(union)``."""
         table = np.full((len(self.per_task), self.sizes.max()), len(union), dtype=np.intp)
         for t, classes in enumerate(self.per_task):
-            table[t, : len(classes)] = np.searchsorted(union, classes)
+            table[t, : len(classes)] = np.searchsorted(union, classes.astype(union.dtype))
         return table
 
     def encode_rows(self, column: Array, task: Codes, ids: Array) -> Codes:
@@ -242,7 +268,8 @@ class LabelSet:
         codes = _lookup(values, self.union)
         table = np.full((len(self.per_task), len(self.union) + 1), MISSING, dtype=np.intp)
         for t, classes in enumerate(self.per_task):
-            table[t, np.searchsorted(self.union, classes)] = np.arange(len(classes))
+            positions = np.searchsorted(self.union, classes.astype(self.union.dtype))
+            table[t, positions] = np.arange(len(classes))
         codes = table[task, codes]
         if (codes == MISSING).any():
             row = np.flatnonzero(codes == MISSING)[0]

@@ -10,6 +10,7 @@ import numpy as np
 from scipy.sparse import issparse
 from sklearn.utils.sparsefuncs import mean_variance_axis
 
+from sk_mtl._exact import EXACT, union
 from sk_mtl._labels import LabelSet, distinct, read_labels
 from sk_mtl._tasks import Array, TaskSet, listing
 
@@ -96,19 +97,22 @@ def _union(classes: Array | None, labels: Array) -> Array | None:
     """All labels together; None if some are real values, or text beside numbers."""
     if classes is None or (classes.dtype.kind in "biuf") != (labels.dtype.kind in "biuf"):
         return None
-    return np.union1d(classes, labels)
+    return union([classes, labels])
 
 
 def _are_two_numbers(classes: Array | None) -> bool:
     """Whether labels are taken as the numbers that they are, and are not real values."""
-    return classes is not None and len(classes) <= 2 and classes.dtype.kind in "biuf"
+    if classes is None or len(classes) > 2 or classes.dtype.kind not in "biuf":
+        return False
+    return bool((np.abs(classes.astype(np.float64)) <= EXACT).all())
 
 
 def _is_real(values: Array) -> bool:
     """Whether some values are fractional, or past it. Whole numbers may be classes."""
     if values.dtype.kind != "f":
         return False
-    return bool(((values != np.rint(values)) | (np.abs(values) >= 2.0**53)).any())
+    values = values.astype(np.float64, copy=False)  # float16 ends before it is no longer exact
+    return bool(((values != np.rint(values)) | (np.abs(values) >= EXACT)).any())
 
 
 def _check_labels(values: Array, classes: Array | None, name: Any) -> None:

@@ -6,11 +6,15 @@ from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sklearn.utils.validation import check_is_fitted
 
 from sk_mtl._heat_maps import check_square, heat_map, heat_map_size, key, write_values
 from sk_mtl._plotting import check_axes, check_tasks, import_pyplot, name_ticks
-from sk_mtl._similarity import alignment_similarity, covariance_similarity, tables_of_tasks
+from sk_mtl._similarity import (
+    alignment_similarity,
+    covariance_similarity,
+    fitted_network,
+    tables_of_tasks,
+)
 
 if TYPE_CHECKING:
     from typing import Self
@@ -211,6 +215,7 @@ class CovarianceSimilarityDisplay:
         Parameters
         ----------
         estimator : fitted MultiTaskAlignedClassifier or MultiTaskAlignedRegressor
+            Or an estimator with CV, or a search, for its ``best_estimator_``.
         X : array-like or DataFrame of shape (n_samples, n_columns)
             Rows of several tasks, as in the estimator's ``predict``.
         task : array-like of shape (n_samples,), default=None
@@ -234,7 +239,7 @@ class CovarianceSimilarityDisplay:
         import_pyplot(f"{cls.__name__}.from_estimator")
         if which not in ("both", "before", "after"):
             raise ValueError(f'which must be "both", "before" or "after"; got {which!r}.')
-        check_is_fitted(estimator)
+        estimator = fitted_network(estimator)
         if getattr(estimator, "alignment_", None) is None:
             raise ValueError(f"{estimator} has no alignment: use from_data(X, task=...).")
         before, after = alignment_similarity(estimator, X, task, energy=energy)

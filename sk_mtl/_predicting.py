@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import ClassifierMixin, RegressorMixin
+from sklearn.exceptions import DataConversionWarning
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.utils.validation import _check_sample_weight
 
-from sk_mtl._labels import columns_as_array, read_columns, read_labels
+from sk_mtl._labels import columns_as_array, read_columns, read_labels, refuse_gaps
 from sk_mtl._tasks import Array, TaskSet
 from sk_mtl._value_targets import read_values
 
@@ -74,7 +76,8 @@ class ClassPredictions(ClassifierMixin):
         """
         predicted = self.predict(X, task=task)
         if not self._tasks.wide:
-            return float(accuracy_score(y, predicted, sample_weight=sample_weight))
+            true = _stacked(y, len(predicted), read_labels)
+            return float(accuracy_score(true, predicted, sample_weight=sample_weight))
 
         def accuracy(true: Array, guess: Array, weight: Array) -> float:
             return float(np.average(guess == true, weights=weight))
@@ -110,7 +113,8 @@ class ValuePredictions(RegressorMixin):
         """
         predicted = self.predict(X, task=task)
         if not self._tasks.wide:
-            return float(r2_score(y, predicted, sample_weight=sample_weight))
+            true = _stacked(y, len(predicted), read_values)
+            return float(r2_score(true, predicted, sample_weight=sample_weight))
 
         def r2(true: Array, guess: Array, weight: Array) -> float:
             return float(r2_score(true, guess, sample_weight=weight))
@@ -118,6 +122,20 @@ class ValuePredictions(RegressorMixin):
         return _mean_over_columns(
             self._tasks, predicted, y, sample_weight, read_values, r2, least_rows=2
         )
+
+
+def _stacked(y: Any, n_rows: int, read: Callable[[Array, str], tuple[Array, Array]]) -> Array:
+    """The targets of stacked rows as fit reads them: scikit-learn takes no labels in objects."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DataConversionWarning)  # fit has told of a column vector
+        columns, names = read_columns(y, n_rows)
+    if names is not None:
+        raise ValueError(
+            f"y has {len(columns)} columns, but the estimator was fitted on one label per row."
+        )
+    values, labelled = read(columns[0], "y")
+    refuse_gaps(labelled)
+    return values
 
 
 def _mean_over_columns(

@@ -11,12 +11,13 @@ import numpy as np
 from sklearn.base import clone
 
 from sk_mtl._class_targets import ClassTargets
+from sk_mtl._exact import union
 from sk_mtl._fitted import FittedNetwork
 from sk_mtl._inputs import Inputs, read_inputs
 from sk_mtl._parameters import learns_task_weight
 from sk_mtl._rows import TrainingRows
 from sk_mtl._task_groups import resolve_task_groups
-from sk_mtl._tasks import Array, TaskSet, listing
+from sk_mtl._tasks import Array, TaskSet, check_ids, listing
 from sk_mtl._value_targets import ValueTargets
 from sk_mtl._weighting import resolve_task_weight
 
@@ -86,7 +87,8 @@ class ReadsTrainingRows(FittedNetwork, metaclass=ABCMeta):
     def _learn_tasks(self, inputs: Inputs, classes: Any) -> TaskSet:
         tasks = TaskSet.of(inputs.names, inputs.ids, inputs.route)
         if inputs.ids is not None and isinstance(classes, Mapping):  # may name tasks yet to come
-            return TaskSet(np.unique([*tasks.ids.tolist(), *classes]), tasks.route)
+            named = check_ids(list(classes), where="classes")
+            return TaskSet(union([tasks.ids, named]), tasks.route)
         return tasks
 
     def _publish(self) -> None:

@@ -85,5 +85,5 @@ class MultiTaskAlignedRegressorCV(ValuePredictions, SearchedAligned):
             If the tasks are not named as in `fit`, or an id is unseen.
         """
         blended = self._blended(X, task)
-        found: Array = self.best_estimator_._of_values(*blended)
+        found: Array = self._chosen._of_values(*blended)
         return found

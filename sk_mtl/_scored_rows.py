@@ -13,6 +13,7 @@ from torch import Tensor
 
 from sk_mtl._batches import TaskDataset
 from sk_mtl._class_targets import ClassTargets
+from sk_mtl._exact import exact_type
 from sk_mtl._labels import MISSING, columns_as_array
 from sk_mtl._rows import TrainingRows
 from sk_mtl._tasks import Array
@@ -68,7 +69,7 @@ class ScoredRows(TaskDataset, Dataset):
 def _with_gaps(labels: Array, missing: Array) -> Array:
     if not missing.any():
         return labels
-    kind = np.float64 if labels.dtype.kind in "biuf" else object
+    kind = exact_type([labels, np.full(1, np.nan)]) if labels.dtype.kind in "biuf" else object
     return np.where(missing, np.nan, labels.astype(kind))
 
 

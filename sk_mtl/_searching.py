@@ -220,7 +220,7 @@ class SearchedAligned(
     def _blended(self, X: Any, task: Any) -> tuple[list[Any], Array | None, int]:
         """Of the groups of tasks: rows and blended columns, as the network would give them."""
         check_is_fitted(self)
-        estimator = self.best_estimator_
+        estimator = self._chosen
         features, codes = estimator._read_rows(X, task)
         said = self._average.predict(features, codes)
         share = self.network_share_ if codes is None else self.network_share_[codes]
@@ -244,19 +244,24 @@ class SearchedAligned(
         representation : ndarray of shape (n_samples, capacity)
         """
         check_is_fitted(self)
-        represented: Array = self.best_estimator_.transform(X, task=task)
+        represented: Array = self._chosen.transform(X, task=task)
         return represented
 
     @property
     def alignment_(self) -> Array | None:
         """The R_i of the chosen network, of shape (n_tasks, n_features, n_features), or None."""
         check_is_fitted(self)
-        found: Array | None = self.best_estimator_.alignment_
+        found: Array | None = self._chosen.alignment_
         return found
 
     @property
+    def _chosen(self) -> Any:
+        """The network as it was fitted: the average knows no task that was added to it since."""
+        return self.best_estimator_._as_fitted()
+
+    @property
     def _tasks(self) -> TaskSet:
-        tasks: TaskSet = self.best_estimator_._tasks
+        tasks: TaskSet = self._chosen._tasks
         return tasks
 
     @property

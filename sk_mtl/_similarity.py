@@ -108,6 +108,7 @@ def alignment_similarity(
     Parameters
     ----------
     estimator : fitted MultiTaskAlignedClassifier or MultiTaskAlignedRegressor
+        Or an estimator with CV, or a search, for its ``best_estimator_``.
     X : array-like or DataFrame of shape (n_samples, n_columns)
         Rows of several tasks, as in the estimator's ``predict``.
     task : array-like of shape (n_samples,), default=None
@@ -142,7 +143,7 @@ def alignment_similarity(
     >>> bool(after[0, 1] > before[0, 1] + 0.2)
     True
     """
-    check_is_fitted(estimator)
+    estimator = fitted_network(estimator)
     if getattr(estimator, "alignment_", None) is None:
         raise ValueError(f"{estimator} has no alignment: tasks are as alike after it as before.")
     features, codes = estimator._read_rows(X, task)
@@ -151,6 +152,14 @@ def alignment_similarity(
         flat, of_task, _ = every_position(rows, codes, np.ones(len(rows)))
         scores.append(covariance_similarity(flat, task=of_task, energy=energy))
     return scores[0], scores[1]
+
+
+def fitted_network(estimator: Any) -> Any:
+    """The estimator itself, or what one that searches has found to be best."""
+    check_is_fitted(estimator)
+    while hasattr(estimator, "best_estimator_"):
+        estimator = estimator.best_estimator_
+    return estimator
 
 
 def task_direction_similarity(

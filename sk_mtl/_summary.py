@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from sk_mtl._exact import joined
 from sk_mtl._feature_moments import FeatureMoments
 from sk_mtl._inputs import Inputs
 from sk_mtl._labels import MISSING
@@ -63,9 +64,9 @@ class Summary:
         sizes = [len(of_task) for of_task in values]
         features = np.zeros((len(weight), self.features.mean.shape[1]))
         if not self.tasks.wide:
-            here = np.isin(self.tasks.ids, [name for name, *_ in entries])
+            here = [name in self for name in self.tasks.ids.tolist()]
             ids = None if self.tasks.route == "none" else np.repeat(self.tasks.ids[here], sizes)
-            column = np.concatenate(values)
+            column = joined(values)
             return Inputs(features, ids, self.tasks.route, [column], None, False, weight)
         columns, start = [], 0
         for name in self.tasks.ids.tolist():

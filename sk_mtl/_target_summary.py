@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.utils.multiclass import check_classification_targets
 
+from sk_mtl._exact import joined
 from sk_mtl._inputs import Inputs
 from sk_mtl._labels import distinct, read_labels, refuse_gaps
 from sk_mtl._scaling import hardly_varies
@@ -50,7 +51,7 @@ class TargetSummary(metaclass=ABCMeta):
             if name in merged:
                 known, before = merged[name]
                 _check_one_kind(known, values, name)
-                both = np.concatenate([known, values]), np.concatenate([before, weight])
+                both = joined([known, values]), np.concatenate([before, weight])
                 merged[name] = self._reduced(*both)
             else:
                 merged[name] = values, weight

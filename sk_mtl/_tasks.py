@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.utils.validation import validate_data
 
+from sk_mtl._exact import EXACT, of_objects, union
 from sk_mtl._features import is_missing, read_table, short
 from sk_mtl._positions import has_positions, read_positions
 
@@ -210,20 +211,31 @@ def check_ids(values: Any, where: str, n_rows: int | None = None) -> Array:
 
 
 def as_array(values: Any) -> Array:
-    """An array that keeps gaps and strings apart: numpy reads ``["a", nan]`` as two strings."""
+    """An array that keeps gaps and strings apart: numpy reads ``["a", nan]`` as two strings.
+
+    So it does large integers, which numpy reads as floats beside gaps.
+    """
     if isinstance(values, np.ma.MaskedArray):
         kept: Array = values.data.astype(object)
         kept[np.ma.getmaskarray(values)] = None
         return kept
     array = np.asarray(values)
-    listed_strings = array.dtype.kind == "U" and not hasattr(values, "dtype")
-    if listed_strings or array.dtype.kind == "T":
+    if array.dtype.kind == "T" or (not hasattr(values, "dtype") and _is_misread(array)):
         return np.asarray(values, dtype=object)
     return array
 
 
+def _is_misread(listed: Array) -> bool:
+    """Whether numpy may have changed what a list holds."""
+    large = listed.dtype.kind == "f" and (np.abs(listed.astype(np.float64)) >= EXACT).any()
+    return bool(large or listed.dtype.kind == "U")
+
+
 def as_plain(values: Array, what: str) -> Array:
-    """An object array as an array of the one kind its values have; missing values are refused."""
+    """An object array as an array of the one kind its values have; missing values are refused.
+
+    Integers stay objects if no type holds them all.
+    """
     if any(is_missing(value) for value in values):
         raise ValueError(f"{what} contains missing values. Drop those rows or fill them in.")
     kinds = {_kind(value) for value in values}
@@ -233,7 +245,7 @@ def as_plain(values: Array, what: str) -> Array:
             "to one type, strings say."
         )
     if kinds <= {"bool", "number", "str"}:
-        return np.asarray(values.tolist())
+        return of_objects(values)
     return values
 
 
@@ -325,7 +337,7 @@ class TaskSet:
                 f"Earlier task ids were like {listing(self.ids, 1)}, these are like "
                 f"{listing(new.ids, 1)}. Convert them to one type."
             )
-        return TaskSet(np.union1d(self.ids, new.ids), self.route)
+        return TaskSet(union([self.ids, new.ids]), self.route)
 
     def encode(self, ids: Array | None, n_rows: int) -> npt.NDArray[np.intp] | None:
         """Codes of the rows' tasks; None where every row belongs to every task (wide ``y``)."""

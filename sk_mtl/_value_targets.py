@@ -117,7 +117,7 @@ class ValueTargets:
 
 def read_values(column: Array, what: str) -> tuple[Array, Array]:
     """The numbers that a column holds, and which of its entries hold one."""
-    values, labelled = read_labels(column, what)
+    values, labelled = read_labels(column, what, exact=False)
     if len(values) and values.dtype.kind not in "biuf":
         raise ValueError(
             f"{what} holds {short(values.tolist()[0])}, which is not a number. Regression needs "

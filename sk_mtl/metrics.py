@@ -13,8 +13,9 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.metadata_routing import MetadataRequest, get_routing_for_object
 from sklearn.utils.validation import _num_samples
 
-from sk_mtl._labels import read_columns, read_labels
+from sk_mtl._labels import read_columns, read_labels, refuse_gaps
 from sk_mtl._tasks import Array, check_ids, listing, refuse_named_twice, split_column
+from sk_mtl._telling import takes_task
 
 if TYPE_CHECKING:
     from typing import Self
@@ -153,8 +154,8 @@ class TaskScorer:
         -------
         score : float or dict of float
         """
-        # A search's own predict takes no task=.
-        estimator = getattr(estimator, "best_estimator_", estimator)
+        if not takes_task(estimator, "predict"):  # scikit-learn's searches do not
+            estimator = getattr(estimator, "best_estimator_", estimator)
         weight = None if sample_weight is None else np.asarray(sample_weight)
         columns, names = read_columns(y, _num_samples(X))
         if weight is not None and weight.shape != columns[0].shape:
@@ -188,7 +189,7 @@ class TaskScorer:
             true, labelled = read_labels(column, f"column {name!r} of y")
             if not len(true):
                 continue
-            of_task = response[t] if isinstance(response, list) else response[:, t]
+            of_task = _plain(response[t] if isinstance(response, list) else response[:, t])
             classes = None
             if self.response_method == "predict_proba":
                 classes = estimator.classes_[t]
@@ -211,7 +212,9 @@ class TaskScorer:
         told = {}
         if task is not None and routing.consumes(self.response_method, ["task"]):
             told["task"] = task
-        response = getattr(estimator, self.response_method)(X, **told)
+        response = _plain(getattr(estimator, self.response_method)(X, **told))
+        y, labelled = read_labels(y, "y")
+        refuse_gaps(labelled)
         for name in np.unique(ids):
             rows = ids == name
             true, own, classes = y[rows], response[rows], None
@@ -246,6 +249,11 @@ class _ScoreOfTask(dict[Any, float]):
             f"There is no score of task {task!r}, but of {listing(self)}. To cross-validate with "
             "average=None, use folds that hold every task, such as those of TaskStratifiedKFold."
         )
+
+
+def _plain(response: Array) -> Array:
+    """Labels in objects as an array of their type: scikit-learn's metrics take no other numbers."""
+    return read_labels(response, "what was predicted")[0] if response.dtype == object else response
 
 
 def _fitted_tasks(estimator: Any) -> list[Any]:

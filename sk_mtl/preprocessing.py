@@ -11,6 +11,7 @@ from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import make_pipeline
 from sklearn.utils import _safe_indexing
 
+from sk_mtl._exact import joined
 from sk_mtl._features import short
 from sk_mtl._labels import read_columns, read_labels
 from sk_mtl._tasks import Array, check_ids, is_position, listing, split_column
@@ -170,7 +171,7 @@ def stack_tasks(
         blocks.append(block)
         labels.append(column)
     ids = check_ids(np.fromiter(named, dtype=object), where="tasks")
-    return _stacked(blocks), np.concatenate(labels), np.repeat(ids, [len(X) for X in blocks])
+    return _stacked(blocks), joined(labels), np.repeat(ids, [len(X) for X in blocks])
 
 
 def _stacked(blocks: list[Any]) -> Any:
@@ -237,7 +238,7 @@ def melt_tasks(X: Any, Y: Any) -> tuple[Any, Array, Array, Array]:
     sample = np.concatenate([np.flatnonzero(labelled) for _, labelled in found])
     code = np.repeat(np.arange(len(names)), [len(values) for values, _ in found])
     parts = [values for values, _ in found if len(values)]
-    y = np.concatenate(parts if len(kinds) == 1 else [part.astype(object) for part in parts])
+    y = joined(parts if len(kinds) == 1 else [part.astype(object) for part in parts])
     order = np.lexsort([code, sample])
     melted = _safe_indexing(X, sample[order])
     if hasattr(melted, "reset_index"):

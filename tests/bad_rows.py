@@ -13,6 +13,7 @@ from scipy.sparse import coo_array, csr_array
 from fitted_models import FRAME, STACKED, TASK, VALUES, WIDE, N, X, Y
 
 NAN, INF = np.nan, np.inf
+SPARSE = FRAME.astype(pd.SparseDtype(float, 0.0))
 
 
 def put(values: Any, where: Any, value: Any) -> Any:
@@ -175,6 +176,30 @@ FEATURES = [
         X=csr_array(X),
     ),
     *bad(
+        "a frame of sparse columns",
+        (*NETWORKS, "searched", "searched regressor", "selective", "transfer"),
+        "fit",
+        r"^X is a DataFrame of sparse columns.* with X.sparse.to_dense\(\)",
+        TypeError,
+        X=SPARSE,
+    ),
+    *bad(
+        "sparse columns beside the task",
+        "column",
+        "fit",
+        r"^X is a DataFrame of sparse columns.* with X.sparse.to_dense\(\)",
+        TypeError,
+        X=SPARSE.assign(shop=TASK),
+    ),
+    *bad(
+        "a matrix",
+        (*NETWORKS, "searched", "reweighter"),
+        "fit",
+        r"np.matrix is not supported(?!.*table of numbers).* with np.asarray",
+        TypeError,
+        X=X.view(np.matrix),
+    ),
+    *bad(
         "too large to square",
         (*NETWORKS, "reweighter", "searched"),
         "fit",
@@ -283,7 +308,7 @@ TARGETS = [
         "integers of 400 digits",
         NETWORKS,
         "fit",
-        r"y holds 1000+\.\.\.0+, which is no label. Labels are",
+        r"y holds 1000+\.\.\.0+: no type of 64 bits holds all of its numbers exactly. Number",
         y=[10**400] + [1] * 23,
     ),
     *bad(
@@ -334,7 +359,7 @@ TARGETS = [
         r"label type: continuous",
         y=np.column_stack([VALUES, Y]),
     ),
-    *bad("other lengths", "selective", "score", r"numbers of samples: \[5, 24\]", y=Y[:5]),
+    *bad("other lengths", "selective", "score", r"X has 24 rows, y has 5", y=Y[:5]),
     *bad("one column", "wide", "score", r"y has 1 columns for 2 tasks", y=Y),
     *bad("no label", "wide", "score", r"no label of positive weight", y=np.full((N, 2), NAN)),
 ]

@@ -350,6 +350,30 @@ def test_a_task_of_the_only_class_that_there_is() -> None:
     np.testing.assert_array_equal(model.predict_proba(X, task=np.full(len(X), 7)), 1.0)
 
 
+@pytest.mark.parametrize("first", [0, 2**60])
+def test_ids_and_labels_of_unlike_integers(first: int) -> None:
+    X, y, task = make_tasks()
+    ids, labels = (np.uint64(first) + array.astype(np.uint64) for array in (task, y))
+    model = MultiTaskAlignedClassifier(random_state=0).fit(X, labels, task=ids)
+    before = model.predict_proba(X, task=ids), model.predict(X, task=ids)
+    model.add_task(X, first + y + 1, task=first + 7)
+    assert model.tasks_.tolist() == [first, first + 1, first + 2, first + 7]
+    assert model.classes_.tolist() == [first, first + 1, first + 2]
+    assert model.tasks_.dtype == model.classes_.dtype == np.int64
+    np.testing.assert_array_equal(model.predict_proba(X, task=ids)[:, :2], before[0])
+    np.testing.assert_array_equal(model.predict(X, task=ids), before[1])
+    added = model.predict(X, task=np.full(len(X), first + 7))
+    assert set(added.tolist()) == {first + 1, first + 2}
+
+
+def test_labels_that_no_type_holds_together() -> None:
+    model, X, task = fitted()
+    model.fit(X, np.uint64(2**63) + task.astype(np.uint64), task=task)
+    with pytest.raises(ValueError, match=r"holds all of the labels \[-1, 0, 9223372036854775808"):
+        model.add_task(X, task - 1, task=7)
+    assert model.tasks_.tolist() == [0, 1]
+
+
 def test_rows_of_fitted_and_added_tasks_together() -> None:
     model, X, task = fitted()
     X_new, y_new = new_rows()

@@ -414,7 +414,9 @@ def test_scoring_functions_get_a_wide_y_with_its_gaps() -> None:
     shown[::7] = None
     Y = np.column_stack([np.where(np.arange(len(y)) % 5 == 0, np.nan, 1.0 + y), y])
     words = np.column_stack([shown, shown[::-1]])
-    for wide in (Y, words):
+    large = words.copy()
+    large[words == "no"], large[words == "yes"] = 2**60, 2**60 + 1
+    for wide in (Y, words, large):
         keep = KeepRows().initialize()
         model = MultiTaskAlignedClassifier(
             **ENDLESS, callbacks=[EpochScoring(keep, name="x", on_train=True), StopAt(3)]
@@ -424,8 +426,8 @@ def test_scoring_functions_get_a_wide_y_with_its_gaps() -> None:
         if wide is Y:
             np.testing.assert_array_equal(given, Y)
         else:
-            there = np.equal(words, None) == 0
-            np.testing.assert_array_equal(given[there], words[there])
+            there = np.equal(wide, None) == 0
+            np.testing.assert_array_equal(given[there], wide[there])
             assert np.isnan(given[~there].astype(float)).all()
 
 

@@ -14,8 +14,9 @@ from scipy.sparse import csr_array
 from sklearn.exceptions import DataConversionWarning
 
 from sk_mtl import MultiTaskAlignedClassifier
-from sk_mtl._labels import MISSING, LabelSet, distinct, read_columns, read_labels
+from sk_mtl._labels import MISSING, LabelSet, columns_as_array, distinct, read_columns, read_labels
 from sk_mtl._plan import HeadPlan
+from sk_mtl._value_targets import read_values
 
 IDS = np.array(["n", "s"])
 TASK = np.array([0, 1, 1, 0])
@@ -376,6 +377,71 @@ def test_declared_wrongly():
         LabelSet.declared({"n": [0, 1]}, IDS, wide=False)
     with pytest.raises(ValueError, match="classes lists 3 label sets, but y has 2 columns"):
         LabelSet.declared([[0, 1]] * 3, IDS, wide=True)
+
+
+# Integers that float64 runs together
+
+LARGE = 2**60
+
+
+@pytest.mark.parametrize(
+    ("columns", "kind"),
+    [
+        ([[LARGE, LARGE + 1], [0.0, 1.0]], "i"),
+        ([[LARGE, LARGE + 1], np.array([LARGE + 2, 0], np.uint64)], "i"),
+        ([[0, 1], np.array([2**63 + 1, 2**63], np.uint64)], "u"),
+        ([[-1, 1], np.array([2**63 + 1, 2**63], np.uint64)], "O"),
+        ([[LARGE, LARGE + 1], [0.0, np.nan]], "O"),
+        ([[2**53, 0], [0.0, np.nan]], "f"),
+        ([[0, 1], np.array([0, 1], np.uint64)], "i"),
+        ([[0, 1], np.array([0, 1], np.uint8)], "i"),
+    ],
+)
+def test_columns_side_by_side_keep_their_digits(columns, kind):
+    table = columns_as_array([np.asarray(column) for column in columns])
+    assert table.dtype.kind == kind
+    for given, kept in zip(map(np.asarray, columns), table.T, strict=True):
+        gaps = given != given
+        assert kept[~gaps].tolist() == given[~gaps].tolist()
+        assert np.isnan(kept[gaps].astype(float)).all()
+
+
+@pytest.mark.parametrize(
+    "y",
+    [
+        [LARGE, LARGE + 1, 0.0],
+        [LARGE, LARGE + 1, None],
+        [np.uint64(LARGE), LARGE + 1, np.nan],
+        pd.Series([LARGE, LARGE + 1, 0.0], dtype=object),
+    ],
+)
+def test_large_integers_beside_floats_and_gaps(y):
+    (column,), _ = read_columns(y, 3)
+    values, _ = read_labels(column, "y")
+    assert values.tolist()[:2] == [LARGE, LARGE + 1]
+    assert values.dtype == np.int64
+    columns, _ = read_columns([[value, 0] for value in y], 3)
+    assert read_labels(columns[0], "y")[0].tolist() == values.tolist()
+
+
+def test_integers_that_no_type_holds():
+    for y, shown in [([2**70, 0], 2**70), ([-1, 2**63], 2**63)]:
+        (column,), _ = read_columns(y, 2)
+        with pytest.raises(ValueError, match=rf"y holds {shown}: no type of 64 bits.*anew"):
+            read_labels(column, "y")
+        assert read_values(column, "y")[0].tolist() == [float(value) for value in y]
+    classes = {"n": [-1, 0], "s": np.array([0, 2**63], np.uint64)}
+    with pytest.raises(ValueError, match=rf"holds all of the labels \[-1, 0, {2**63}\] exactly"):
+        LabelSet.declared(classes, IDS, wide=False)
+
+
+def test_label_sets_of_unlike_integers():
+    classes = {"n": [LARGE, LARGE + 1], "s": np.array([LARGE + 1, LARGE + 2], np.uint64)}
+    labels = LabelSet.declared(classes, IDS, wide=False)
+    assert labels.union.tolist() == [LARGE, LARGE + 1, LARGE + 2]
+    assert labels.positions(labels.union).tolist() == [[0, 1], [1, 2]]
+    column = np.array([LARGE, LARGE + 2, LARGE + 1, LARGE + 1], np.uint64)
+    assert labels.encode_rows(column, TASK, IDS).tolist() == [0, 1, 0, 1]
 
 
 # Heads that label sets share

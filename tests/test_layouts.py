@@ -270,6 +270,21 @@ def columns_of(Y, gap, labels):
     }
 
 
+def test_large_integers_beside_a_column_with_gaps(wide):
+    """float64 runs them together, and holds the other column."""
+    X, Y, _, _ = wide
+    large = np.where(X[:, 0] > 0, 2**60, 2**60 + 1)
+    frame = pd.DataFrame({"u": Y[:, 0], "v": large})
+    model = linear().fit(X, frame)
+    expected = linear().fit(X, np.column_stack([Y[:, 0], 10 + large - 2**60]))
+    predicted, known = model.predict(X), ~np.isnan(Y[:, 0])
+    assert_array_equal(predicted - [0, 2**60 - 10], expected.predict(X))
+    assert predicted.dtype == np.int64
+    right = np.mean((predicted[:, 0] == Y[:, 0])[known]), np.mean(predicted[:, 1] == large)
+    assert right[1] < 1
+    assert model.score(X, frame) == pytest.approx(np.mean(right), abs=1e-12)
+
+
 @pytest.mark.parametrize(
     ("form", "labels"),
     [
@@ -381,6 +396,37 @@ def test_stacked_score(data, expected):
     assert score == pytest.approx(weight @ right / weight.sum(), abs=1e-12)
     column = linear(task_column=-1).fit(np.column_stack([X, task]), y)
     assert column.score(np.column_stack([new, new_task]), truth) == right.mean()
+
+
+@pytest.mark.parametrize(
+    ("names", "form"),
+    [
+        ([0, 1], lambda labels: labels.astype(object)),
+        ([False, True], lambda labels: pd.Series(labels, dtype=object)),
+        ([0, 1], lambda labels: pd.DataFrame({"y": labels.astype(object)})),
+        ([0, 1], lambda labels: labels[:, None]),
+        (["no", "yes"], lambda labels: labels.astype(object)),
+        (["no", "yes"], lambda labels: labels.astype(np.dtypes.StringDType())),
+    ],
+)
+def test_stacked_score_reads_labels_as_fit_does(data, expected, names, form):
+    X, y, task, new, new_task = data
+    model = linear().fit(X, np.array(names)[y], task=task)
+    truth = np.random.default_rng(5).integers(2, size=30)
+    score = model.score(new, form(np.array(names)[truth]), task=new_task)
+    assert score == np.mean(expected.argmax(axis=1) == truth)
+
+
+def test_stacked_score_refuses_what_fit_refuses(data):
+    X, y, task, _, _ = data
+    model = linear().fit(X, y, task=task)
+    for wrong, message in [
+        (np.where(np.arange(90) == 7, np.nan, y), "1 rows have no label"),
+        (np.column_stack([y, y]), "y has 2 columns, but the estimator was fitted on one label"),
+        (y[:-1], "X has 90 rows, y has 89"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            model.score(X, wrong, task=task)
 
 
 @pytest.mark.parametrize("sizes", [(5,), (6, 3)])

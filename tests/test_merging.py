@@ -93,6 +93,36 @@ def test_a_part_may_show_one_task_or_one_number_alone() -> None:
     assert_same(SVDTaskReweighter(n_components=2).merge(*one_number), whole)
 
 
+@pytest.mark.parametrize("first", [0, 2**60])
+def test_parts_of_unlike_integers(first: int) -> None:
+    X, y, task = stacked()
+    ids, labels = first + np.searchsorted(["a", "b", "c"], task), first + y
+    whole = SVDTaskReweighter().fit(X, y, task=task)
+    own = [ids == first, ids > first]
+    parts: list[Any] = [
+        (X[rows], labels[rows].astype(kind), ids[rows].astype(kind))
+        for rows, kind in zip(own, (np.uint64, np.int64), strict=True)
+    ]
+    chunks = SVDTaskReweighter()
+    for X_part, y_part, ids_part in parts:
+        chunks.partial_fit(X_part, y_part, task=ids_part)
+    one, other = (SVDTaskReweighter().fit(X, y, task=ids) for X, y, ids in parts)
+    for model in (chunks, one.merge(other)):
+        assert model.tasks_.tolist() == [first, first + 1, first + 2]
+        assert model.tasks_.dtype == np.int64
+        assert_allclose(model.task_weight_, whole.task_weight_, rtol=RTOL)
+
+
+def test_labels_of_one_task_in_unlike_integers() -> None:
+    X, y, task = stacked("classes")
+    whole = SVDTaskReweighter().fit(X, y, task=task)
+    rows = np.arange(len(X)) < 150
+    one = SVDTaskReweighter().fit(X[rows], 2**60 + y[rows], task=task[rows])
+    other = (np.uint64(2**60) + y.astype(np.uint64))[~rows]
+    merged = one.merge(SVDTaskReweighter().fit(X[~rows], other, task=task[~rows]))
+    assert_allclose(merged.task_weight_, whole.task_weight_, rtol=RTOL)
+
+
 def test_a_state_travels_as_a_pickle_or_a_file(tmp_path: Any) -> None:
     X, y, task = stacked()
     half = SVDTaskReweighter().fit(X[:150], y[:150], task=task[:150])

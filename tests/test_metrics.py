@@ -30,7 +30,11 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.metadata_routing import get_routing_for_object
 
 from helpers import N_TASKS, make_tasks
-from sk_mtl import MultiTaskAlignedClassifier, MultiTaskAlignedRegressor
+from sk_mtl import (
+    MultiTaskAlignedClassifier,
+    MultiTaskAlignedClassifierCV,
+    MultiTaskAlignedRegressor,
+)
 from sk_mtl.metrics import TaskScorer
 from sk_mtl.model_selection import LeaveOneTaskOut, TaskStratifiedKFold
 
@@ -73,6 +77,22 @@ def test_scores_of_probabilities(metric: Any, model: Any) -> None:
     names = np.array(["no", "yes"])[Y]
     named = clone(model).fit(X, names, task=TASK)
     assert scorer(named, X, names, task=TASK) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("kind", [int, bool, str])
+def test_labels_in_objects(kind: Any, model: Any) -> None:
+    """scikit-learn's metrics take strings of these alone."""
+    labels = Y.astype(kind)
+    fitted = clone(model).fit(X, labels, task=TASK)
+    for metric, response in [(accuracy_score, "predict"), (roc_auc_score, "predict_proba")]:
+        scorer = TaskScorer(metric, response_method=response, average=None)
+        assert scorer(fitted, X, labels.astype(object), task=TASK) == scorer(model, X, Y, task=TASK)
+    mixed = np.column_stack([labels.astype(object), Y.astype(str)])
+    fitted.fit(X, mixed)
+    right = np.mean(fitted.predict(X) == mixed, axis=0)
+    assert TaskScorer(accuracy_score, average=None)(fitted, X, mixed) == dict(enumerate(right))
+    with pytest.raises(ValueError, match="have no label"):
+        TaskScorer(accuracy_score)(model, X, np.where(Y == 1, None, Y), task=TASK)
 
 
 def test_the_worst_loss_is_the_largest(model: Any) -> None:
@@ -329,6 +349,16 @@ def test_a_search_is_scored_as_its_best_estimator() -> None:
         ).fit(X, Y, task=TASK)
         expected = by_task(accuracy_score, Y, search.best_estimator_.predict(X, task=TASK))
         assert scorer(search, X, Y, task=TASK) == expected
+
+
+def test_an_estimator_that_tunes_itself_is_scored_as_it_predicts() -> None:
+    """Not as its network, which is one part of what it blends."""
+    search = MultiTaskAlignedClassifierCV(penalties=3, cv=None, random_state=0)
+    search.fit(X, Y, task=TASK)
+    probability = search.predict_proba(X, task=TASK)
+    assert np.ptp(probability - search.best_estimator_.predict_proba(X, task=TASK)) > 0
+    scorer = TaskScorer(log_loss, response_method="predict_proba", average=None)
+    assert scorer(search, X, Y, task=TASK) == by_task(log_loss, Y, probability[:, 1])
 
 
 def test_scorers_say_what_they_miss(model: Any) -> None:

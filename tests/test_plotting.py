@@ -22,6 +22,7 @@ from sklearn.metrics import make_scorer, mean_squared_error
 from helpers import N_TASKS, make_tasks
 from sk_mtl import (
     MultiTaskAlignedClassifier,
+    MultiTaskAlignedClassifierCV,
     MultiTaskAlignedRegressor,
     SelectiveTransferClassifier,
     SelectiveTransferRegressor,
@@ -162,6 +163,10 @@ def test_similarity_before_and_after_alignment() -> None:
     assert [ax.get_title() for ax in display.ax_] == ["before alignment", "after alignment"]
     assert len(display.figure_.axes) == 3  # and one colour bar
     alone = CovarianceSimilarityDisplay.from_estimator(model, X[two], task[two], which="after")
+    np.testing.assert_allclose(alone.im_.get_array(), after)
+    search = MultiTaskAlignedClassifierCV(penalties=2, cv=None).fit(X, y, task=task)
+    search.best_estimator_ = model
+    alone = CovarianceSimilarityDisplay.from_estimator(search, X[two], task[two], which="after")
     np.testing.assert_allclose(alone.im_.get_array(), after)
     with pytest.raises(ValueError, match='which must be "both", "before" or "after"; got \'now\''):
         CovarianceSimilarityDisplay.from_estimator(model, X, task, which="now")

@@ -125,6 +125,21 @@ def test_molten_rows_are_the_labels_that_are_there(kind: str) -> None:
     assert len(set(zip(sample.tolist(), task.tolist(), strict=True))) == len(labels)
 
 
+def test_large_integers_beside_floats_keep_their_digits() -> None:
+    X, large = np.eye(2), [2**60, 2**60 + 1]
+    for other, kind in [(np.array(large, np.uint64), np.int64), ([0.0, 1.0], np.int64)]:
+        stacked = stack_tasks([(X, large), (X, other)])[1]
+        assert stacked.tolist() == [*large, *(int(value) for value in other)]
+        assert stacked.dtype == kind
+    with_gap = stack_tasks([(X, [0, np.nan]), (X, large)])[1]
+    assert with_gap[[0, 2, 3]].tolist() == [0, *large]
+    assert np.isnan(with_gap[1])
+    _, labels, task, _ = melt_tasks(X, pd.DataFrame({"p": [np.nan, 1], "q": large}))
+    assert labels.tolist() == [2**60, 1, 2**60 + 1]
+    assert labels.dtype == np.int64
+    assert task.tolist() == ["q", "p", "q"]
+
+
 def test_nothing_to_melt() -> None:
     X, y, _ = make_tasks()
     with pytest.raises(ValueError, match="nothing to melt"):

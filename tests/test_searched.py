@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -263,6 +265,41 @@ def test_a_task_column_and_scikit_learns_tools() -> None:
     assert fitted.feature_names_in_.tolist() == [*"abcde", "shop"]
     assert fitted.tasks_.tolist() == ["n", "s", "w"]
     assert fitted.transform(frame).shape == (len(X), len(fitted.get_feature_names_out()))
+
+
+@pytest.mark.parametrize("stored", [None, "pickle", "save"])
+@pytest.mark.parametrize("kind", ["labels", "values", "wide"])
+def test_a_task_that_the_network_learns_later_changes_nothing(
+    kind: str, stored: str | None, tmp_path: Path
+) -> None:
+    rng = np.random.default_rng(0)
+    cls = MultiTaskAlignedRegressorCV if kind == "values" else MultiTaskAlignedClassifierCV
+    # Labels of which the new ones come first, so that the columns of probabilities would move.
+    several = np.array(["k", "m", "z"])[np.digitize(X[:, 0], [-0.5, 0.5])]
+    y = {"labels": several, "values": X[:, 0], "wide": np.column_stack([Y, X[:, 1] > 0])}[kind]
+    told = {} if kind == "wide" else {"task": np.array(["n", "s", "w"])[TASK]}
+    new_y = np.where(rng.random(len(X)) > 0.5, "a", "b") if kind == "labels" else X[:, 1] > 0
+    model = cls(**QUICK).fit(X, y, **told)
+    model.network_share_ = np.full(len(model.tasks_), 0.5)
+    ask = "predict" if kind == "values" else "predict_proba"
+    before = [getattr(model, ask)(X, **told), model.transform(X, **told)]
+    score, tasks = model.score(X, y, **told), model.tasks_
+
+    network = model.best_estimator_.add_task(X, new_y, task=7 if kind == "wide" else "new")
+    if stored == "pickle":
+        model = pickle.loads(pickle.dumps(model))
+    elif stored == "save":
+        model.save(tmp_path / "model")
+        model = cls.load(tmp_path / "model")
+    after = [getattr(model, ask)(X, **told), model.transform(X, **told)]
+    for one, other in zip(before, after, strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert model.score(X, y, **told) == score
+    np.testing.assert_array_equal(model.tasks_, tasks)
+    assert len(network.tasks_) == len(model.best_estimator_.tasks_) == len(tasks) + 1
+    if told:
+        with pytest.raises(ValueError, match=r"Unseen task ids \['new'\]"):
+            model.predict(X, task=["new"] * len(X))
 
 
 # Invariances

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from scipy.sparse import csr_array, csr_matrix
 
-from sk_mtl import MultiTaskAlignedClassifier, SVDTaskReweighter
+from sk_mtl import MultiTaskAlignedClassifier, MultiTaskAlignedClassifierCV, SVDTaskReweighter
 from sk_mtl._similarity import _squared_products
 from sk_mtl.diagnostics import (
     alignment_similarity,
@@ -137,6 +137,11 @@ def test_alignment_makes_rotated_tasks_alike() -> None:
     assert after[0, 1] == pytest.approx(by_definition(aligned[task == 0], aligned[task == 1]))
     assert after[0, 1] > before[0, 1]
     assert after[0, 1] == pytest.approx(np.sqrt(after[0, 0] * after[1, 1]), abs=0.01)
+
+    search = MultiTaskAlignedClassifierCV(penalties=2, cv=None)
+    search.fit(X, X[:, 0] > 0, task=task).best_estimator_ = model
+    for found, expected in zip(alignment_similarity(search, X, task), (before, after), strict=True):
+        np.testing.assert_array_equal(found, expected)
 
     with pytest.raises(ValueError, match="has no alignment"):
         alignment_similarity(model.set_params(alignment=None).fit(X, X[:, 0] > 0, task=task), X)

@@ -161,6 +161,29 @@ def test_chunks_may_be_a_function_and_hold_a_task_or_a_label_late() -> None:
     assert_same_model(model.fit_chunks(list(chunks())), whole)
 
 
+@pytest.mark.parametrize("first", [0, 2**60])
+def test_chunks_of_unlike_integers(first: int) -> None:
+    X, y, task = stacked()
+    ids, labels = first + np.unique(task, return_inverse=True)[1], first + (y > 0)
+    whole = MultiTaskAlignedClassifier(**ADAM).fit(X, labels, task=ids)
+    parts: list[Any] = [
+        (X[rows], labels[rows].astype(kind), ids[rows].astype(kind))
+        for rows, kind in [(slice(500), np.int64), (slice(500, None), np.uint64)]
+    ]
+    model = MultiTaskAlignedClassifier(**ADAM).fit_chunks(parts)
+    assert_same_model(model, whole)
+    assert model.tasks_.dtype == model.classes_.dtype == np.int64
+    assert_array_equal(model.classes_, whole.classes_)
+
+
+def test_tasks_yet_to_come_of_unlike_integers() -> None:
+    X, y, task = stacked()
+    ids = 2**60 + (task == "west")
+    classes = {np.uint64(2**60 + code): [False, True] for code in range(3)}
+    model = MultiTaskAlignedClassifier(**ADAM).partial_fit(X, y > 0, task=ids, classes=classes)
+    assert model.tasks_.tolist() == [2**60, 2**60 + 1, 2**60 + 2]
+
+
 def test_it_goes_on_with_warm_start_and_after_a_save(tmp_path: Any) -> None:
     X, y, task = stacked()
     chunks = InChunks(X, y, task)

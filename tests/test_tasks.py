@@ -247,7 +247,6 @@ def test_a_scaled_task_column_points_at_the_scaler():
     ("ids", "shown"),
     [
         ([1e300, 1.0], "1e+300"),
-        ([2**63, -1], "9.22"),
         ([-(2.0**53), 1.0], "-9007199254740992.0"),
         (np.array([2**24 + 1, 2**24], dtype=np.float32), "16777216.0"),
         (np.array([2049, 2048], dtype=np.float16), "2048.0"),
@@ -262,6 +261,32 @@ def test_the_largest_floats_that_are_exact_are_ids():
     assert check_ids([2.0**53 - 1], "task").tolist() == [2**53 - 1]
     assert check_ids(np.float32([2**24 - 1]), "task").tolist() == [2**24 - 1]
     assert check_ids([2**62 + 1, 2**62], "task").tolist() == [2**62 + 1, 2**62]
+
+
+@pytest.mark.parametrize(
+    ("ids", "kind"),
+    [
+        ([2**62 + 1, np.uint64(2**62)], "i"),
+        ([2**62 + 1, 1.0], "i"),
+        ([2**63 + 1, 0.0], "u"),
+        ([2**63 + 1, -1], "O"),
+        ([2**70 + 1, 2**70], "O"),
+    ],
+)
+def test_integers_that_floats_would_run_together_stay_apart(ids, kind):
+    """As numpy would have it, these are floats."""
+    found = check_ids(ids, "task")
+    assert found.tolist() == ids
+    assert found.dtype.kind == kind
+    of_each = [TaskSet(check_ids([one], "task"), "keyword") for one in ids]
+    together = of_each[0].joined(of_each[1]).ids
+    assert together.tolist() == sorted(ids)
+    assert together.dtype.kind == kind
+
+
+def test_small_integers_of_unlike_types_stay_integers():
+    one, other = (TaskSet(np.arange(2, dtype=kind), "keyword") for kind in (np.uint64, np.int64))
+    assert one.joined(other).ids.dtype == np.int64
 
 
 @pytest.mark.parametrize(
