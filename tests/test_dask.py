@@ -128,10 +128,11 @@ def work_on_clusters(folder: str) -> None:
     with two_workers(found) as pids:
         with joblib.parallel_config(backend="dask"):
             found["search"] = make_search(FOLDS).fit(table, y)
-        # Both workers hold the rows and the folds, or a dead one would take its own along.
+        # Both workers hold the rows and the folds, or a dead one would take its own along: none
+        # dies before they do.
         folds = list(FOLDS.split(table, y))
         everywhere = [table, y, *(rows for fold in folds for rows in fold)]
-        with killed(pids[0], 0.3, found), joblib.parallel_config("dask", scatter=everywhere):
+        with joblib.parallel_config("dask", scatter=everywhere), killed(pids[0], 0.3, found):
             found["search, killed"] = make_search(folds).fit(table, y)
     Path(folder, "found").write_bytes(pickle.dumps(found))
 
