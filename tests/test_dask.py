@@ -64,9 +64,12 @@ def put_together(parts: Any) -> tuple[Any, Any]:
 @contextmanager
 def two_workers(found: dict[str, Any]) -> Iterator[list[int]]:
     """The process ids of a cluster's two workers, while it is there."""
+    import dask
     from distributed import Client, LocalCluster
 
     with (
+        # Every 2 seconds Dask takes away what is there twice: that it outlives a worker.
+        dask.config.set({"distributed.scheduler.active-memory-manager.start": False}),
         LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
         Client(cluster) as client,
     ):
