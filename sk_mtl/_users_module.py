@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from copy import deepcopy
+from typing import NoReturn
 
 import torch
 from torch import nn
@@ -22,6 +23,8 @@ def users_module(
     The factory is called with the number of features if it has an argument without a default,
     and with none otherwise.
     """
+    if isinstance(shared_module, torch.jit.ScriptModule):
+        _refuse_script(shared_module)
     if isinstance(shared_module, nn.Module):
         return deepcopy(shared_module)
     try:
@@ -38,12 +41,21 @@ def users_module(
                 f"{arguments or 'no argument'}: {error}. Pass an nn.Module, or a function that "
                 "makes one, of no argument or of the number of features."
             ) from error
+    if isinstance(module, torch.jit.ScriptModule):
+        _refuse_script(module)
     if not isinstance(module, nn.Module):
         raise ValueError(
             f"shared_module={shared_module!r} made a {type(module).__name__}; it must make an "
             "nn.Module."
         )
     return module
+
+
+def _refuse_script(module: nn.Module) -> NoReturn:
+    raise ValueError(
+        f"shared_module is a {type(module).__name__} of TorchScript, whose parameters torch gives "
+        "no access to by name. Pass the nn.Module that it was made from."
+    )
 
 
 def refuse_noise(module: nn.Module, solver: str) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pickle
 import re
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -56,6 +57,12 @@ class _Odd(torch.nn.Module):
         return (self.number * rows / self.number).to(self.dtype)
 
 
+def _script() -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch has come to advise against TorchScript
+        return torch.jit.script(torch.nn.Linear(3, 2))
+
+
 ONE_OR_MORE = "an int in the range [1, inf)"
 NOT_NEGATIVE = "in the range [0"
 BOOL = "an instance of 'bool'"
@@ -74,6 +81,8 @@ TRUNK: dict[str, list[tuple[Any, str]]] = {
         (torch.nn.Linear(7, 2), "shared_module failed on rows of shape (2, 3)"),
         (int, "made a int; it must make an nn.Module"),
         (torch.nn.Linear, "could not be called with [3]"),
+        (_script(), "of TorchScript, whose parameters"),
+        (_script, "Pass the nn.Module that it was made from"),
         (_Odd(torch.long), "made torch.int64 numbers of finite rows"),
         (_Odd(torch.float64, 0.0), "[nan, nan, nan] of the first. It must return finite ones"),
     ],
