@@ -82,7 +82,6 @@ TRUNK: dict[str, list[tuple[Any, str]]] = {
         (int, "made a int; it must make an nn.Module"),
         (torch.nn.Linear, "could not be called with [3]"),
         (_script(), "of TorchScript, whose parameters"),
-        (_script, "Pass the nn.Module that it was made from"),
         (_Odd(torch.long), "made torch.int64 numbers of finite rows"),
         (_Odd(torch.float64, 0.0), "[nan, nan, nan] of the first. It must return finite ones"),
     ],
@@ -276,6 +275,11 @@ def test_only_a_fit_minds_a_wrong_parameter(model: str, value: Any) -> None:
         assert estimator._repr_html_()
         with pytest.raises(NotFittedError):
             check_is_fitted(estimator)
+
+
+def test_a_factory_of_torchscript_is_refused_too() -> None:
+    with pytest.raises(ValueError, match=r"Pass the nn\.Module that it was made from"):
+        MultiTaskAlignedClassifier(shared_module=_script).fit(X, Y, task=TASK)
 
 
 @pytest.mark.parametrize(
