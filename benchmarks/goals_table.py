@@ -74,13 +74,14 @@ Choices were made by folds of training rows, on draws that the table does not ha
 * **b, `emotions` with 16 rows.** They are shared, so 16 rows are all there is. Random hidden
   layers that do not train were tried: no gain.
 * **d.** Tasks below their own models have a handful of positive rows, or test sets of some ten
-  rows; by the errors of their test scores few of them are losses ([page](guard.md)). Tried:
+  rows; by the errors over draws few of them are losses, and many sets have one draw so far
+  ([page](guard.md)). Tried:
   shares from the likelihood of plain, tempered and logit blends; a hard choice; one share for
   all tasks; a fixed half; scores of folds with and without the correction of their error. Folds
   cannot see what a handful of rows does not show.
 * **e, all rows.** Trees find interactions of substructures that a linear path and a small
   hidden layer do not, once there are thousands of molecules. A kernel of infinitely many hidden
-  units is among what cross-validation chooses from.
+  units is among what cross-validation chooses from, and comes near.
 * **f, by defaults.** School effects want a stronger `head_alpha` than other data;
   cross-validation finds it.
 * **g, own bases.** A rotation of a task's 64 features is 2016 numbers, for which 64 to 200 rows
